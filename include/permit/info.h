@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PERMIT_INFO_H
+#define PERMIT_INFO_H
+
+/* What can be asked about semaphores, holders and waiters: one set of structs
+ * from the daemon's views over the wire to the library's user, so that the
+ * command line and the HTTP endpoint show the same.
+ *
+ * They are read-only snapshots, made by permitd's code and never by the user;
+ * later versions add fields at their ends. Strings end with a NUL, are never
+ * NULL, and live as long as the answer that they came with. All ages are
+ * relative milliseconds; -1 where there is none. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum permit_kind { PERMIT_BOUNDED = 1, PERMIT_COUNTING = 2, PERMIT_RATE = 3 };
+
+enum permit_set_aside {
+    PERMIT_SET_ASIDE_NO = 0,
+    PERMIT_SET_ASIDE_PAUSED = 1,
+    PERMIT_SET_ASIDE_SHARE = 2,
+    PERMIT_SET_ASIDE_DISCONNECTED = 3
+};
+
+struct permit_semaphore_info {
+    const char *name;
+    enum permit_kind kind;
+    uint32_t permits;   /* As defined. */
+    uint64_t held;      /* Permits out in grants. */
+    uint64_t available; /* What could be taken if nobody waited. */
+    uint64_t holders;   /* Grants. */
+    uint64_t waiters;
+    uint64_t waiting_permits; /* That all waiters together ask for. */
+    uint64_t max_queue;
+    int64_t max_wait_ms;    /* -1: no limit. */
+    int64_t hold_ms;        /* The most a grant may be kept; 0: no limit. */
+    uint64_t fence;         /* Of the latest grant; 0 before the first. */
+    int64_t oldest_wait_ms; /* -1: nobody waits. */
+    int64_t oldest_hold_ms; /* -1: nobody holds. */
+    uint64_t grants_total;
+    uint64_t timeouts_total;
+    uint64_t queue_full_total;
+    uint64_t lost_total[5]; /* By enum permit_loss, less one. */
+    bool durable;           /* Its grants survive a restart. */
+};
+
+/* Who a session says it is; it decides nothing. */
+struct permit_client_info {
+    uint64_t session_id;
+    const char *name;
+    const char *host;
+    uint64_t pid;
+    const char *purpose;
+    const char *address; /* As the server sees it. */
+    bool connected;
+};
+
+struct permit_holder_info {
+    uint64_t grant_id;
+    uint64_t fence;
+    const char *semaphore;
+    uint32_t permits; /* Of this semaphore, not given back yet. */
+    struct permit_client_info client;
+    int64_t held_ms;
+    int64_t waited_ms;     /* Before it was granted. */
+    int64_t expires_in_ms; /* -1: never. */
+};
+
+struct permit_waiter_info {
+    uint64_t acquire_id; /* The id of its request. */
+    uint64_t position;   /* 1 is next. */
+    const char *semaphore;
+    uint32_t permits;
+    struct permit_client_info client;
+    int64_t waited_ms;
+    int64_t expires_in_ms; /* Until its wait ends; -1: never. */
+    enum permit_set_aside set_aside;
+};
+
+#endif

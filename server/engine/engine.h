@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+/* The permit engine: who holds permits, who waits for them, and until when.
+ *
+ * A pure state machine. It opens no socket, reads no clock, writes no log and
+ * allocates nothing after engine_create(). Feed it one event with
+ * engine_apply(), then drain engine_next_effect() and carry out what it says;
+ * while engine_has_work(), go on with engine_continue() and drain again; then
+ * arm one timer for engine_next_deadline(). The same events always produce the
+ * same effects.
+ *
+ * It does not know: connections, request bodies, who a client is, whether a
+ * request id was used before (the caller sees to it that no two live acquires
+ * of a session have one id).
+ *
+ * Law of time: first everything that fell due up to now_ns is done, each at its
+ * own time, in the order (time, what gives permits back before what ends waits,
+ * order in which the deadlines were set), and waiters are served after each;
+ * then the event is applied at now_ns and waiters are served again. So nothing
+ * depends on when a timer ran. A deadline at t is due when now_ns >= t.
+ *
+ * Law of order: the waiters of a semaphore are served in the order of their
+ * arrival; the first that is not set aside blocks all later ones, tries
+ * included. After every event no waiter waits that could be served. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "limits.h"
+#include "permit/error.h"
+
+#define ENGINE_HASH_SECRET_BYTES 192
+
+struct engine;
+
+enum engine_kind { ENGINE_BOUNDED = 1, ENGINE_COUNTING = 2 };
+
+/* What a definition sets. */
+enum engine_field {
+    ENGINE_FIELD_KIND = 1 << 0,
+    ENGINE_FIELD_PERMITS = 1 << 1,
+    ENGINE_FIELD_MAX_QUEUE = 1 << 2,
+    ENGINE_FIELD_MAX_WAIT = 1 << 3,
+    ENGINE_FIELD_HOLD = 1 << 4
+};
+
+struct engine_definition {
+    uint32_t fields; /* Which of the following are set: enum engine_field. */
+    enum engine_kind kind; /* Default BOUNDED. */
+    uint32_t permits;    /* BOUNDED: the limit. COUNTING: the start. Def. 1. */
+    uint32_t max_queue;  /* Waiters. Default DEFAULT_MAX_QUEUE. */
+    int64_t max_wait_ms; /* Caps waits; -1 (default) does not. */
+    int64_t hold_ms;     /* Caps holds; 0 (default) does not. */
+};
+
+/* ------------------------------------------------------------------ events */
+
+enum engine_event_type {
+    ENGINE_TICK = 1, /* Only time passes. */
+    ENGINE_SESSION_OPEN,
+    /* The server itself closed the line, or it is silent: the session has no
+     * connection now. Its waiters are set aside; it ends timeout_ms after it
+     * was last heard. No answer. */
+    ENGINE_SESSION_DISCONNECT,
+    /* The client ended it (Bye, FIN or RST): its waiters are forgotten without
+     * an answer, what it holds is given back, in the order in which it was
+     * granted. No answer but ENGINE_EFFECT_SESSION_ENDED. */
+    ENGINE_SESSION_END,
+    ENGINE_ACQUIRE,
+    ENGINE_CANCEL,
+    ENGINE_RELEASE,
+    ENGINE_POST,
+    ENGINE_DEFINE,
+    ENGINE_DELETE,
+    ENGINE_DRAIN /* From now on acquires, and all waiters, get DRAINING. */
+};
+
+/* An event of a session that is not there (any more) is dropped: only time
+ * passes. DEFINE, DELETE and POST may have session_id 0: the server's own, with
+ * an answer all the same. Names are 1 to LIMIT_NAME_BYTES_MAX bytes, end with a
+ * NUL, and are borrowed for the call. */
+struct engine_event {
+    enum engine_event_type type;
+    uint64_t now_ns; /* Never less than in an earlier event. */
+    uint64_t session_id;
+    uint64_t request_id; /* Of the request that this event is. */
+    uint64_t body_hash;  /* Of the request; the engine only records it. */
+    union {
+        struct {
+            int64_t timeout_ms; /* Of silence; > 0. */
+        } session_open;
+        struct {
+            const char *semaphore;
+            uint32_t permits; /* 1 to LIMIT_PERMITS_MAX. */
+            bool consume;
+            uint32_t expect_permits; /* 0: not asked. */
+            int64_t wait_ms;         /* 0 tries, -1 has no limit. */
+            int64_t hold_ms;         /* 0 has no limit. */
+        } acquire;
+        struct {
+            uint64_t acquire_id;
+        } cancel;
+        struct {
+            uint64_t acquire_id;
+            const char *semaphore; /* NULL: whatever the grant has. */
+            uint32_t permits;      /* 0: all that it holds. */
+        } release;
+        struct {
+            const char *semaphore;
+            uint32_t permits;
+        } post;
+        struct {
+            const char *semaphore;
+            struct engine_definition definition;
+        } define;
+        struct {
+            const char *semaphore;
+            bool force;
+            int64_t grace_ms; /* From Lost to the end of the grants. */
+        } delete;
+    };
+};
+
+/* ----------------------------------------------------------------- records */
+
+enum engine_record_type {
+    ENGINE_RECORD_DEFINED = 1, /* Made or changed: the whole definition. */
+    ENGINE_RECORD_DELETED,     /* The name is free; its grants live on. */
+    ENGINE_RECORD_SESSION_OPENED,
+    ENGINE_RECORD_SESSION_ENDED, /* All that it held is given back. */
+    ENGINE_RECORD_GRANTED,       /* With consume: taken for good. */
+    ENGINE_RECORD_RELEASED,      /* permits of the grant, maybe all of it. */
+    ENGINE_RECORD_REVOKED,       /* Lost is pushed; ends with EXPIRED or
+                                  * RELEASED. */
+    ENGINE_RECORD_EXPIRED,       /* The grant is over by its hold or grace. */
+    ENGINE_RECORD_POSTED
+};
+
+/* A change of state. Applied to an engine without them, in order, the records
+ * of a run rebuild its state, but for waiters and time. */
+struct engine_record {
+    enum engine_record_type type;
+    uint64_t seq;          /* 1, 2, 3, ... */
+    uint64_t session_id;   /* 0: the server's own. */
+    uint64_t request_id;   /* That made it, if a request did. GRANTED: of the
+                            * acquire. */
+    uint64_t body_hash;    /* Of that request. */
+    uint64_t grant_id;     /* GRANTED, RELEASED, REVOKED, EXPIRED. It is the
+                            * fence, too. */
+    uint32_t permits;      /* GRANTED, RELEASED, POSTED. */
+    bool consume;          /* GRANTED. */
+    enum permit_loss loss; /* REVOKED, EXPIRED. */
+    int64_t hold_ms;       /* GRANTED: in force; 0 has no limit. */
+    int64_t waited_ms;     /* GRANTED. */
+    int64_t timeout_ms;    /* SESSION_OPENED. */
+    struct engine_definition definition;      /* DEFINED, all fields. */
+    char semaphore[LIMIT_NAME_BYTES_MAX + 1]; /* DEFINED, DELETED, GRANTED,
+                                               * POSTED; else empty. */
+};
+
+/* ----------------------------------------------------------------- effects */
+
+enum engine_effect_type {
+    ENGINE_EFFECT_RECORD = 1,
+    /* The final answer of request_id of session_id. To SESSION_OPEN too (its
+     * request_id), which tells the id of the new session. */
+    ENGINE_EFFECT_ANSWER,
+    /* Push to session_id: its grant is lost. With grace_ms > 0 its permits are
+     * free at its Release or when that is over; else they are free already. */
+    ENGINE_EFFECT_LOST,
+    /* session_id is no more; all that it held is given back. */
+    ENGINE_EFFECT_SESSION_ENDED
+};
+
+enum engine_session_end {
+    ENGINE_SESSION_ENDED_BY_CLIENT = 1, /* ENGINE_SESSION_END. */
+    ENGINE_SESSION_ENDED_BY_SILENCE
+};
+
+enum engine_cancel_outcome {
+    ENGINE_CANCEL_CANCELLED = 1, /* The acquire's own answer went before. */
+    ENGINE_CANCEL_GRANTED,       /* It is held. */
+    ENGINE_CANCEL_NOT_FOUND
+};
+
+struct engine_answer {
+    enum engine_event_type to; /* What is answered. */
+    enum permit_status status; /* PERMIT_OK, or -1 to -21. */
+    const char *detail;        /* A constant for people; NULL if none. */
+    /* ACQUIRE, granted. */
+    uint64_t grant_id; /* It is the fence, too. */
+    int64_t waited_ms;
+    int64_t hold_ms; /* In force; 0 has no limit. */
+    /* ACQUIRE, refused: WOULD_BLOCK, QUEUE_FULL. */
+    uint64_t position;                    /* It would have had; 1 is next. */
+    uint64_t permits_in_the_way;          /* To come back before it fits. */
+    enum engine_cancel_outcome cancelled; /* CANCEL. */
+    uint64_t available;                   /* POST: after serving. */
+};
+
+struct engine_effect {
+    enum engine_effect_type type;
+    uint64_t session_id;
+    uint64_t request_id; /* ANSWER; LOST: of the acquire. */
+    union {
+        const struct engine_record *record; /* Until the next engine call. */
+        struct engine_answer answer;
+        struct {
+            uint64_t grant_id;
+            enum permit_loss reason;
+            int64_t grace_ms;
+        } lost;
+        enum engine_session_end ended;
+    };
+};
+
+/* --------------------------------------------------------- create, destroy */
+
+/* Returns an engine without semaphores or sessions, all memory for its limits
+ * taken, or NULL if there is not so much. `secret` keys its hashes and is
+ * copied. The first fence is above first_fence: a start's wall clock in seconds
+ * << 24 (or a restored one's last, if that is more). */
+struct engine *engine_create(const struct engine_limits *limits,
+                             uint64_t first_fence,
+                             const uint8_t secret[ENGINE_HASH_SECRET_BYTES]);
+
+/* Accepts NULL. */
+void engine_destroy(struct engine *engine);
+
+/* ------------------------------------------------------------------- verbs */
+
+/* Lets time pass to event->now_ns, then applies the event. Not while
+ * engine_has_work(), nor before all effects were drained. Does at most
+ * LIMIT_STEPS_MAX steps; if that is not enough, the rest (the event itself
+ * included, which is copied) waits for engine_continue(). */
+void engine_apply(struct engine *engine, const struct engine_event *event);
+
+/* Is work left of the last event? */
+bool engine_has_work(const struct engine *engine);
+
+/* Goes on with it, by at most LIMIT_STEPS_MAX steps. */
+void engine_continue(struct engine *engine);
+
+/* Takes the next effect, in the order in which they happened. Returns false
+ * when there is none. */
+bool engine_next_effect(struct engine *engine,
+                        struct engine_effect *ret_effect);
+
+/* Stamps that bytes of the session were received at now_ns. Allowed at any
+ * time, also while work is left; unknown sessions are ignored. */
+void engine_session_heard(struct engine *engine, uint64_t session_id,
+                          uint64_t now_ns);
+
+/* Applies one record, in the order of seq, to an engine that has had no event
+ * yet. Restored sessions have no connection. Emits nothing. Returns PERMIT_OK,
+ * or PERMIT_E_INVALID if the record does not fit the state: it is not of this
+ * store, or the limits are smaller than they were. */
+enum permit_status engine_restore(struct engine *engine,
+                                  const struct engine_record *record);
+
+/* ----------------------------------------------------------------- queries */
+
+/* When to call engine_apply() at the latest, with ENGINE_TICK if with nothing
+ * else: the next deadline, or TIME_NEVER. */
+uint64_t engine_next_deadline(const struct engine *engine);
+
+/* The seq of the newest record; 0 before the first. */
+uint64_t engine_seq(const struct engine *engine);
+
+struct engine_totals {
+    uint64_t fence; /* Of the latest grant or session. */
+    uint32_t sessions;
+    uint32_t sessions_disconnected;
+    uint32_t semaphores;
+    uint32_t grants;
+    uint32_t waiters;
+    uint64_t grants_total;
+    uint64_t releases_total; /* Whole grants given back by their sessions. */
+    uint64_t timeouts_total;
+    uint64_t lost_total; /* Grants lost, for whatever reason. */
+    bool draining;
+};
+
+void engine_get_totals(const struct engine *engine,
+                       struct engine_totals *ret_totals);
+
+/* Snapshots. Names point into the engine, until the next event. */
+
+struct engine_semaphore_view {
+    const char *name;
+    struct engine_definition definition; /* All fields. */
+    uint64_t held;
+    uint64_t available; /* BOUNDED: permits - held, not below 0. */
+    uint32_t holders;
+    uint32_t waiters;
+    uint64_t waiting_permits;
+    uint64_t fence;          /* Of the latest grant; 0 before the first. */
+    uint64_t oldest_wait_ns; /* When the first waiter came; TIME_NEVER. */
+    uint64_t oldest_hold_ns; /* When the oldest grant was made; TIME_NEVER. */
+    uint64_t grants_total;
+    uint64_t timeouts_total;
+    uint64_t queue_full_total;
+    uint64_t lost_total[PERMIT_LOSS_COUNT]; /* By enum permit_loss, less 1. */
+};
+
+struct engine_grant_view {
+    uint64_t grant_id;
+    uint64_t session_id;
+    uint64_t acquire_id;
+    const char *semaphore;
+    uint32_t permits; /* Not given back yet. */
+    uint64_t granted_ns;
+    int64_t waited_ms;
+    uint64_t expires_ns; /* End of its hold or grace; TIME_NEVER. */
+    bool lost;           /* Lost was pushed, its grace is not over. */
+};
+
+struct engine_waiter_view {
+    uint64_t session_id;
+    uint64_t acquire_id;
+    uint64_t position; /* 1 is the first in the queue. */
+    const char *semaphore;
+    uint32_t permits;
+    uint64_t queued_ns;
+    uint64_t deadline_ns; /* TIME_NEVER: none. */
+    bool disconnected;    /* Set aside: its session has no connection now. */
+};
+
+/* Returns false if there is no such semaphore. */
+bool engine_view_semaphore(const struct engine *engine, const char *name,
+                           struct engine_semaphore_view *ret_view);
+
+/* Fill at most views_max rows from row `offset` on and return how many;
+ * *ret_total is how many there are in all. Semaphores whose names begin with
+ * `prefix`, in the order of their names' bytes, in O(log n + rows); holders of
+ * a semaphore, oldest first; its waiters, in the order of the queue, in
+ * O(log n + rows). An unknown semaphore has 0 of them. */
+size_t engine_view_semaphores(const struct engine *engine, const char *prefix,
+                              size_t offset,
+                              struct engine_semaphore_view *views,
+                              size_t views_max, size_t *ret_total);
+size_t engine_view_holders(const struct engine *engine, const char *semaphore,
+                           size_t offset, struct engine_grant_view *views,
+                           size_t views_max, size_t *ret_total);
+size_t engine_view_waiters(const struct engine *engine, const char *semaphore,
+                           size_t offset, struct engine_waiter_view *views,
+                           size_t views_max, size_t *ret_total);
+
+/* The waiter, or the grant, of one acquire of a session. Returns false if there
+ * is none. */
+bool engine_view_waiter(const struct engine *engine, uint64_t session_id,
+                        uint64_t acquire_id,
+                        struct engine_waiter_view *ret_view);
+bool engine_view_grant(const struct engine *engine, uint64_t session_id,
+                       uint64_t acquire_id, struct engine_grant_view *ret_view);
+
+/* Asserts everything that must hold between events; O(everything), for tests.
+ */
+void engine_check(const struct engine *engine);
+
+#endif
