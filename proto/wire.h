@@ -2,14 +2,15 @@
 #ifndef PERMIT_WIRE_H
 #define PERMIT_WIRE_H
 
-/* Messages of permit.proto as plain structs, and back. wire.c alone includes
+/* Messages of permit.proto as plain structs, and back. wire*.c alone include
  * the generated code.
  *
  * It checks all that can be said of a message by itself: names, text, ranges,
  * counts. It keeps no state and knows no semaphore.
  *
- * Law: decoding takes no memory but the arena that the caller hands in, at most
- * WIRE_ARENA_FACTOR times the frame, whatever the bytes say. */
+ * Law: decoding takes no memory but the arena that the caller hands in,
+ * whatever the bytes say; for a client's message at most WIRE_ARENA_FACTOR
+ * times the frame and WIRE_ARENA_EXTRA_BYTES. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,7 +31,9 @@
 /* Rows of a page: so many of the largest always fit into a frame. */
 #define WIRE_PAGE_ROWS_MAX 64
 #define WIRE_ARENA_FACTOR 8
-/* Enough for any frame: 8 x 64 KiB, and room for alignment. */
+/* A tiny frame may need more than its factor, but no more than this besides. */
+#define WIRE_ARENA_EXTRA_BYTES 4096u
+/* Enough for any frame. */
 #define WIRE_ARENA_BYTES (WIRE_ARENA_FACTOR * 65536u)
 
 /* Memory for one decoded message at a time. bytes is the caller's, aligned as
@@ -95,7 +98,8 @@ enum wire_define_field {
     WIRE_FIELD_SLOTS = 1 << 13,
     WIRE_FIELD_NOT_DURABLE = 1 << 14,
     WIRE_FIELD_SHADOW = 1 << 15,
-    WIRE_FIELD_REFUSE_HOPELESS = 1 << 16
+    WIRE_FIELD_REFUSE_HOPELESS = 1 << 16,
+    WIRE_FIELD_NEWER = 1 << 17 /* One that this version does not know. */
 };
 
 enum wire_list_kind {
@@ -234,6 +238,7 @@ struct wire_welcome {
 };
 
 struct wire_page {
+    /* Decoded, a page without rows does not tell: it says SEMAPHORES. */
     enum wire_list_kind kind;
     uint64_t total;
     uint64_t offset;
@@ -312,8 +317,9 @@ enum permit_status wire_decode_server(const uint8_t *message, size_t length,
                                       struct wire_server_message *ret_message);
 
 /* Writes the frame, header and message, of *message to buffer. Returns its
- * bytes; or 0 if it has more than capacity: buffer is garbage then. A page has
- * at most WIRE_PAGE_ROWS_MAX rows. Takes no memory but a few KiB of stack. */
+ * bytes; or 0 if it has more than capacity, or more than a frame may have:
+ * buffer is garbage then. A page has at most WIRE_PAGE_ROWS_MAX rows. Takes no
+ * memory but stack, for a page some 40 KiB. */
 size_t wire_encode_client(const struct wire_client_message *message,
                           uint8_t *buffer, size_t capacity);
 size_t wire_encode_server(const struct wire_server_message *message,

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire.h"
+
+#include <assert.h>
+
+#include "wire_private.h"
+
+/* Packs *member as the member `message_case` of the oneof. */
+static size_t pack(const struct wire_client_message *message, int message_case,
+                   ProtobufCMessage *member, uint8_t *buffer, size_t capacity)
+{
+    Permit__V1__ClientMessage outer = PERMIT__V1__CLIENT_MESSAGE__INIT;
+
+    outer.id = message->id;
+    outer.answered_below = message->answered_below;
+    outer.message_case = (Permit__V1__ClientMessage__MessageCase)message_case;
+    /* All members are pointers to messages; packing goes by the case. */
+    outer.ping = (Permit__V1__Ping *)member;
+    return wire_pack_frame(&outer.base, buffer, capacity);
+}
+
+#define CASE(name) PERMIT__V1__CLIENT_MESSAGE__MESSAGE_##name
+
+static size_t encode_hello(const struct wire_client_message *message,
+                           uint8_t *buffer, size_t capacity)
+{
+    const struct wire_hello *from = &message->hello;
+    Permit__V1__Hello to = PERMIT__V1__HELLO__INIT;
+    Permit__V1__SessionKey key = PERMIT__V1__SESSION_KEY__INIT;
+
+    to.name = wire_from_text(from->name);
+    to.host = wire_from_text(from->host);
+    to.pid = from->pid;
+    to.purpose = wire_from_text(from->purpose);
+    to.client = wire_from_text(from->client);
+    to.token.data = (uint8_t *)(uintptr_t)from->token.data; /* Only read. */
+    to.token.len = from->token.length;
+    to.linger_ms = (uint64_t)from->linger_ms;
+    to.resume = from->has_resume ? &key : NULL;
+    to.end = from->has_end ? &key : NULL;
+    return pack(message, CASE(HELLO), &to.base, buffer, capacity);
+}
+
+static size_t encode_acquire(const struct wire_client_message *message,
+                             uint8_t *buffer, size_t capacity)
+{
+    const struct wire_acquire *from = &message->acquire;
+    Permit__V1__Acquire to = PERMIT__V1__ACQUIRE__INIT;
+    Permit__V1__AcquirePart parts[WIRE_PARTS_MAX];
+    Permit__V1__AcquirePart *part_pointers[WIRE_PARTS_MAX];
+    Permit__V1__Label label = PERMIT__V1__LABEL__INIT;
+    Permit__V1__Label *label_pointer = &label;
+
+    assert(from->parts_count <= WIRE_PARTS_MAX);
+    for (uint32_t i = 0; i < from->parts_count; i++) {
+        permit__v1__acquire_part__init(&parts[i]);
+        parts[i].semaphore = wire_from_text(from->parts[i].semaphore);
+        parts[i].permits = from->parts[i].permits;
+        parts[i].consume = from->parts[i].consume;
+        parts[i].expect_permits = from->parts[i].expect_permits;
+        part_pointers[i] = &parts[i];
+    }
+    to.n_parts = from->parts_count;
+    to.parts = part_pointers;
+    to.wait_ms = from->wait_ms;
+    to.hold_ms = (uint64_t)from->hold_ms;
+    to.priority = from->priority;
+    to.settle = from->settle;
+    to.join = from->join;
+    to.waiting = from->waiting;
+    to.n_labels = from->has_labels ? 1 : 0;
+    to.labels = &label_pointer;
+    return pack(message, CASE(ACQUIRE), &to.base, buffer, capacity);
+}
+
+static size_t encode_cancel(const struct wire_client_message *message,
+                            uint8_t *buffer, size_t capacity)
+{
+    Permit__V1__Cancel to = PERMIT__V1__CANCEL__INIT;
+
+    to.acquire_id = message->cancel.acquire_id;
+    return pack(message, CASE(CANCEL), &to.base, buffer, capacity);
+}
+
+static size_t encode_release(const struct wire_client_message *message,
+                             uint8_t *buffer, size_t capacity)
+{
+    const struct wire_release *from = &message->release;
+    Permit__V1__Release to = PERMIT__V1__RELEASE__INIT;
+    Permit__V1__Part parts[WIRE_PARTS_MAX];
+    Permit__V1__Part *part_pointers[WIRE_PARTS_MAX];
+
+    assert(from->parts_count <= WIRE_PARTS_MAX);
+    for (uint32_t i = 0; i < from->parts_count; i++) {
+        permit__v1__part__init(&parts[i]);
+        parts[i].semaphore = wire_from_text(from->parts[i].semaphore);
+        parts[i].permits = from->parts[i].permits;
+        part_pointers[i] = &parts[i];
+    }
+    to.acquire_id = from->acquire_id;
+    to.n_parts = from->parts_count;
+    to.parts = part_pointers;
+    if (from->has_outcome) {
+        to.outcome = wire_from_text("?");
+    }
+    return pack(message, CASE(RELEASE), &to.base, buffer, capacity);
+}
+
+static size_t encode_post(const struct wire_client_message *message,
+                          uint8_t *buffer, size_t capacity)
+{
+    Permit__V1__Post to = PERMIT__V1__POST__INIT;
+
+    to.semaphore = wire_from_text(message->post.semaphore);
+    to.permits = message->post.permits;
+    return pack(message, CASE(POST), &to.base, buffer, capacity);
+}
+
+static size_t encode_query(const struct wire_client_message *message,
+                           uint8_t *buffer, size_t capacity)
+{
+    Permit__V1__Query to = PERMIT__V1__QUERY__INIT;
+
+    to.semaphore = wire_from_text(message->query.semaphore);
+    return pack(message, CASE(QUERY), &to.base, buffer, capacity);
+}
+
+static size_t encode_list(const struct wire_client_message *message,
+                          uint8_t *buffer, size_t capacity)
+{
+    Permit__V1__List to = PERMIT__V1__LIST__INIT;
+
+    to.kind = (Permit__V1__ListKind)message->list.kind;
+    to.name = wire_from_text(message->list.name);
+    to.offset = message->list.offset;
+    to.limit = message->list.limit;
+    return pack(message, CASE(LIST), &to.base, buffer, capacity);
+}
+
+static size_t encode_define(const struct wire_client_message *message,
+                            uint8_t *buffer, size_t capacity)
+{
+    const struct wire_define *from = &message->define;
+    Permit__V1__Define to = PERMIT__V1__DEFINE__INIT;
+    Permit__V1__DefineField fields[32];
+
+    to.fields = fields;
+    for (int bit = 0; bit < 32; bit++) {
+        if ((from->fields & UINT32_C(1) << bit) != 0) {
+            fields[to.n_fields++] = (Permit__V1__DefineField)bit;
+        }
+    }
+    to.semaphore = wire_from_text(from->semaphore);
+    to.kind = (Permit__V1__Kind)from->kind;
+    to.permits = from->permits;
+    to.max_queue = from->max_queue;
+    to.max_wait_ms = from->max_wait_ms;
+    to.hold_ms = (uint64_t)from->hold_ms;
+    return pack(message, CASE(DEFINE), &to.base, buffer, capacity);
+}
+
+static size_t encode_delete(const struct wire_client_message *message,
+                            uint8_t *buffer, size_t capacity)
+{
+    Permit__V1__Delete to = PERMIT__V1__DELETE__INIT;
+
+    to.semaphore = wire_from_text(message->delete.semaphore);
+    to.force = message->delete.force;
+    return pack(message, CASE(DELETE), &to.base, buffer, capacity);
+}
+
+/* By enum wire_client_type. Without a function: a message without fields. */
+static const struct {
+    int message_case;
+    size_t (*encode)(const struct wire_client_message *message, uint8_t *buffer,
+                     size_t capacity);
+} types[WIRE_CLIENT_TYPE_COUNT] = {
+#define TYPE(NAME, name) [WIRE_##NAME] = {CASE(NAME), encode_##name}
+    TYPE(HELLO, hello),   TYPE(ACQUIRE, acquire),
+    TYPE(CANCEL, cancel), TYPE(RELEASE, release),
+    TYPE(POST, post),     TYPE(QUERY, query),
+    TYPE(LIST, list),     TYPE(DEFINE, define),
+    TYPE(DELETE, delete),
+#undef TYPE
+#define TYPE(NAME) [WIRE_##NAME] = {CASE(NAME), NULL}
+    TYPE(PING),           TYPE(BYE),
+    TYPE(RENEW),          TYPE(SETTLE),
+    TYPE(VERIFY),         TYPE(WATCH),
+    TYPE(PAUSE),          TYPE(RESUME),
+    TYPE(REVOKE),         TYPE(KICK),
+    TYPE(DRAIN),
+#undef TYPE
+};
+
+size_t wire_encode_client(const struct wire_client_message *message,
+                          uint8_t *buffer, size_t capacity)
+{
+    Permit__V1__Ping nothing = PERMIT__V1__PING__INIT;
+
+    assert(message->type >= WIRE_HELLO && message->type <= WIRE_UNKNOWN);
+    if (message->type == WIRE_UNKNOWN) {
+        return pack(message, CASE(_NOT_SET), NULL, buffer, capacity);
+    }
+    if (types[message->type].encode == NULL) {
+        return pack(message, types[message->type].message_case, &nothing.base,
+                    buffer, capacity);
+    }
+    return types[message->type].encode(message, buffer, capacity);
+}
