@@ -2,3 +2,5 @@
 permit_test(error LIBS permit_wire)
 permit_test(frame LIBS permit_wire)
 permit_test(wire LIBS permit_wire)
+permit_test(wire_input LIBS permit_wire permit_generated)
+permit_test(wire_values LIBS permit_wire permit_generated)
