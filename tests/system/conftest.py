@@ -185,20 +185,39 @@ def eventually(condition, timeout=10, interval=0.01):
         select.select([], [], [], interval)
 
 
-@pytest.fixture(name="start_daemon")
-def fixture_start_daemon(tmp_path):
-    """A factory: start_daemon(config, listen=…, args=…) returns a Daemon."""
+def make_daemons(directory):
+    """Yields a factory of daemons, and checks all of them in the end."""
     daemons = []
 
     def start(config=None, **options):
-        directory = tmp_path / f"daemon{len(daemons)}"
-        directory.mkdir()
-        daemons.append(Daemon(directory, config, **options))
+        own = directory / f"daemon{len(daemons)}"
+        own.mkdir()
+        daemons.append(Daemon(own, config, **options))
         return daemons[-1]
 
     yield start
     wrong = [text for text in [daemon.check() for daemon in daemons] if text]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.fixture(name="start_daemon")
+def fixture_start_daemon(tmp_path):
+    """A factory: start_daemon(config, listen=…, args=…) returns a Daemon."""
+    yield from make_daemons(tmp_path)
+
+
+@pytest.fixture(name="shared", scope="module")
+def fixture_shared(tmp_path_factory):
+    """One daemon for all tests of a file that leave it as it was."""
+    factory = make_daemons(tmp_path_factory.mktemp("shared"))
+    yield next(factory)()
+    next(factory, None)
+
+
+@pytest.fixture(name="jobs")
+def fixture_jobs(request):
+    """A semaphore's name that no other test of the file uses."""
+    return request.node.name[:100].replace("[", ":").replace("]", "")
 
 
 @pytest.fixture(name="daemon")

@@ -251,6 +251,12 @@ class Connection:
         self.socket.settimeout(0)
         return self.read()
 
+    def fill_if_there(self, timeout=0.05):
+        """Reads what is there, waiting a moment for it."""
+        if select.select([self.socket], [], [], timeout)[0]:
+            self.socket.settimeout(0)
+            self.read()
+
     def wait(self, wanted, timeout=None):
         """Takes the first message for which wanted(message), waiting for it."""
         deadline = time.monotonic() + (timeout or self.timeout)
