@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The model against stories that can be checked by reading: it judges the
+ * engine, so somebody has to judge it. Each story begins with the sessions s101
+ * and s102 (timeout 100 ms) and the semaphore `jobs` of 2 permits. */
+
+#include "model.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "transcript.h"
+
+#define AT(ms) .now_ns = (ms)*NS_PER_MS
+#define FROM(session, request) .session_id = (session), .request_id = (request)
+#define ACQUIRE(ms, session, request, n, wait, hold)                           \
+    {                                                                          \
+        .type = ENGINE_ACQUIRE, AT(ms), FROM(session, request), .acquire = {   \
+            .semaphore = "jobs",                                               \
+            .permits = (n),                                                    \
+            .wait_ms = (wait),                                                 \
+            .hold_ms = (hold)                                                  \
+        }                                                                      \
+    }
+#define RELEASE(ms, session, request, acquire, n)                              \
+    {                                                                          \
+        .type = ENGINE_RELEASE, AT(ms), FROM(session, request), .release = {   \
+            .acquire_id = (acquire),                                           \
+            .permits = (n)                                                     \
+        }                                                                      \
+    }
+#define CANCEL(ms, session, request, acquire)                                  \
+    {                                                                          \
+        .type = ENGINE_CANCEL, AT(ms), FROM(session, request), .cancel = {     \
+            .acquire_id = (acquire)                                            \
+        }                                                                      \
+    }
+#define RESIZE(ms, n)                                                          \
+    {                                                                          \
+        .type = ENGINE_DEFINE, AT(ms), .request_id = 1, .define = {            \
+            .semaphore = "jobs",                                               \
+            .definition = {.fields = ENGINE_FIELD_PERMITS, .permits = (n)}     \
+        }                                                                      \
+    }
+#define DELETE(ms, forced, grace)                                              \
+    {                                                                          \
+        .type = ENGINE_DELETE, AT(ms), .request_id = 1, .delete = {            \
+            .semaphore = "jobs",                                               \
+            .force = (forced),                                                 \
+            .grace_ms = (grace)                                                \
+        }                                                                      \
+    }
+#define PLAIN(ms, kind, session)                                               \
+    {                                                                          \
+        .type = (kind), AT(ms), .session_id = (session)                        \
+    }
+
+#define GRANTED(session, request, grant, waited, hold)                         \
+    "  -> s" #session " r" #request " acquire: ok grant=" #grant               \
+    " waited=" #waited " hold=" #hold "\n"
+#define REFUSED(session, request, why)                                         \
+    "  -> s" #session " r" #request " acquire: " why "\n"
+#define DONE(session, request, what)                                           \
+    "  -> s" #session " r" #request " " what "\n"
+
+#define STEPS_MAX 8
+
+static const struct {
+    const char *name;
+    struct engine_event events[STEPS_MAX]; /* Until one without a type. */
+    const char *expected;
+} stories[] = {
+    {"a release serves whoever came first, however many it needs",
+     {ACQUIRE(0, 101, 1, 2, 0, 0), ACQUIRE(1, 102, 2, 2, -1, 0),
+      ACQUIRE(2, 101, 3, 1, -1, 0), RELEASE(3, 101, 4, 1, 1),
+      ACQUIRE(4, 102, 5, 1, 0, 0), RELEASE(5, 101, 6, 1, 0)},
+     GRANTED(101, 1, 103, 0, 0) DONE(101, 4, "release: ok")
+         REFUSED(102, 5, "would_block position=3 in_the_way=3")
+             DONE(101, 6, "release: ok") GRANTED(102, 2, 104, 4, 0)},
+    {"a late timer never turns a timeout into a grant",
+     {ACQUIRE(0, 101, 1, 2, 0, 0), ACQUIRE(0, 102, 2, 1, 50, 0),
+      RELEASE(51, 101, 3, 1, 0)},
+     GRANTED(101, 1, 103, 0, 0) REFUSED(102, 2, "timeout")
+         DONE(101, 3, "release: ok")},
+    {"what gives back goes before what ends a wait",
+     {ACQUIRE(0, 101, 1, 2, 0, 50), ACQUIRE(0, 102, 2, 1, 50, 0),
+      ACQUIRE(0, 102, 3, 2, 50, 0), PLAIN(50, ENGINE_TICK, 0)},
+     GRANTED(101, 1, 103, 0, 50) DONE(101, 1, "LOST grant=103 reason=1 grace=0")
+         GRANTED(102, 2, 104, 50, 0) REFUSED(102, 3, "timeout")},
+    {"a grant is made at its due time, not when the timer runs",
+     {ACQUIRE(0, 101, 1, 2, 0, 10), ACQUIRE(0, 102, 2, 2, -1, 10),
+      PLAIN(30, ENGINE_TICK, 0)},
+     GRANTED(101, 1, 103, 0, 10) DONE(101, 1, "LOST grant=103 reason=1 grace=0")
+         GRANTED(102, 2, 104, 10, 10)
+             DONE(102, 2, "LOST grant=104 reason=1 grace=0")},
+    {"a cancel unblocks those behind",
+     {ACQUIRE(0, 101, 1, 1, 0, 0), ACQUIRE(0, 101, 2, 2, -1, 0),
+      ACQUIRE(0, 102, 3, 1, -1, 0), CANCEL(5, 101, 4, 2)},
+     GRANTED(101, 1, 103, 0, 0) REFUSED(101, 2, "cancelled")
+         DONE(101, 4, "cancel: ok cancelled") GRANTED(102, 3, 104, 5, 0)},
+    {"the end of a session gives back what it holds and no more",
+     {ACQUIRE(0, 101, 1, 1, 0, 0), ACQUIRE(0, 101, 2, 1, 0, 0),
+      ACQUIRE(0, 101, 3, 1, -1, 0), ACQUIRE(0, 102, 4, 2, -1, 0),
+      PLAIN(7, ENGINE_SESSION_END, 101)},
+     GRANTED(101, 1, 103, 0, 0) GRANTED(101, 2, 104, 0, 0)
+         GRANTED(102, 4, 105, 7, 0) DONE(101, 0, "ENDED how=1")},
+    {"who has no connection is set aside, and ends by silence",
+     {ACQUIRE(0, 101, 1, 1, 0, 0), ACQUIRE(0, 101, 2, 2, -1, 0),
+      ACQUIRE(0, 102, 3, 1, -1, 0), PLAIN(7, ENGINE_SESSION_DISCONNECT, 101),
+      PLAIN(99, ENGINE_TICK, 0), PLAIN(100, ENGINE_TICK, 0)},
+     GRANTED(101, 1, 103, 0, 0) GRANTED(102, 3, 104, 7, 0)
+         DONE(101, 0, "ENDED how=2") DONE(102, 0, "ENDED how=2")},
+    {"a shrink revokes nobody and refuses what became impossible",
+     {ACQUIRE(0, 101, 1, 2, 0, 0), ACQUIRE(0, 102, 2, 2, -1, 0),
+      ACQUIRE(0, 102, 3, 1, -1, 0), RESIZE(1, 1), RELEASE(2, 101, 4, 1, 1),
+      RELEASE(3, 101, 5, 1, 1)},
+     GRANTED(101, 1, 103, 0, 0) DONE(0, 1, "define: ok")
+         REFUSED(102, 2, "impossible") DONE(101, 4, "release: ok")
+             DONE(101, 5, "release: ok") GRANTED(102, 3, 104, 3, 0)},
+    {"nobody gives back twice, too much, or what was lost",
+     {ACQUIRE(0, 101, 1, 1, 0, 9), ACQUIRE(0, 101, 2, 1, 0, 0),
+      RELEASE(1, 101, 3, 2, 2), RELEASE(1, 101, 4, 2, 0),
+      RELEASE(1, 101, 5, 2, 0), RELEASE(1, 102, 6, 1, 0),
+      RELEASE(9, 101, 7, 1, 0)},
+     GRANTED(101, 1, 103, 0, 9) GRANTED(101, 2, 104, 0, 0)
+         DONE(101, 3, "release: over_release") DONE(101, 4, "release: ok")
+             DONE(101, 5, "release: not_held") DONE(102, 6, "release: not_held")
+                 DONE(101, 1, "LOST grant=103 reason=1 grace=0")
+                     DONE(101, 7, "release: expired")},
+    {"a forced delete frees the name at once and the grants with a grace",
+     {ACQUIRE(0, 101, 1, 2, 0, 0), ACQUIRE(0, 102, 2, 1, -1, 0),
+      DELETE(1, false, 5), DELETE(1, true, 5), ACQUIRE(2, 102, 3, 1, 0, 0),
+      RELEASE(5, 101, 4, 1, 1), PLAIN(6, ENGINE_TICK, 0),
+      RELEASE(6, 101, 5, 1, 1)},
+     GRANTED(101, 1, 103, 0, 0) DONE(0, 1, "delete: conflict")
+         DONE(0, 1, "delete: ok") REFUSED(102, 2, "not_found")
+             DONE(101, 1, "LOST grant=103 reason=5 grace=5")
+                 REFUSED(102, 3, "not_found") DONE(101, 4, "release: ok")
+                     DONE(101, 5, "release: expired")},
+};
+
+static void apply(struct model *model, const struct engine_event *event,
+                  char *text, size_t size)
+{
+    char line[TRANSCRIPT_LINE_MAX];
+
+    model_apply(model, event);
+    for (size_t i = 0; i < model->effects_count; i++) {
+        ck_assert_uint_lt(strlen(text) + TRANSCRIPT_LINE_MAX, size);
+        strcat(text, transcript_effect(&model->effects[i], line));
+        strcat(text, "\n");
+    }
+}
+
+START_TEST(the_model_tells_the_story)
+{
+    static const struct engine_limits limits = {8, 8, 8, 8, 8, 8, 8};
+    static const struct engine_event before[] = {
+        {.type = ENGINE_SESSION_OPEN, .session_open = {100}},
+        {.type = ENGINE_SESSION_OPEN, .session_open = {100}},
+        {.type = ENGINE_DEFINE,
+         .define = {"jobs", {.fields = ENGINE_FIELD_PERMITS, .permits = 2}}}};
+    struct model *model = malloc(sizeof(*model));
+    char text[16 * TRANSCRIPT_LINE_MAX] = "";
+
+    ck_assert_ptr_nonnull(model);
+    model_init(model, &limits, /* first_fence= */ 100);
+    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+        apply(model, &before[i], text, sizeof(text));
+    }
+    text[0] = '\0';
+    for (size_t i = 0; i < STEPS_MAX && stories[_i].events[i].type != 0; i++) {
+        apply(model, &stories[_i].events[i], text, sizeof(text));
+    }
+    ck_assert_msg(strcmp(text, stories[_i].expected) == 0,
+                  "%s\n--- told\n%s--- expected\n%s", stories[_i].name, text,
+                  stories[_i].expected);
+    free(model);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sim_model");
+    TCase *cases = tcase_create("stories");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_loop_test(cases, the_model_tells_the_story, 0,
+                        sizeof(stories) / sizeof(stories[0]));
+    suite_add_tcase(suite, cases);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

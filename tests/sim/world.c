@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+#include "world.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define TEN(c) c c c c c c c c c c
+
+/* In no order, each a prefix of another or as long as a name may be. */
+static const char *const names[WORLD_NAMES] = {
+    "jobs",
+    "a",
+    "a/b",
+    "Jobs",
+    "a/",
+    "jobs-2",
+    "a" TEN(TEN("x")) TEN("y") TEN("z") "1234567",
+    "a" TEN(TEN("x")) TEN("y") TEN("z") "1234568"};
+
+const char *world_name(uint32_t number)
+{
+    assert(number < WORLD_NAMES);
+    return names[number];
+}
+
+uint64_t world_body_hash(uint64_t request_id)
+{
+    return random_mix(request_id + 77);
+}
+
+/* An index of weights, with the chance that its weight gives it. */
+static uint32_t pick(struct random *random, const uint32_t *weights,
+                     uint32_t count)
+{
+    uint32_t total = 0;
+    uint32_t drawn;
+    uint32_t i;
+
+    for (i = 0; i < count; i++) {
+        total += weights[i];
+    }
+    drawn = random_below(random, total);
+    for (i = 0; drawn >= weights[i]; i++) {
+        drawn -= weights[i];
+    }
+    return i;
+}
+
+/* --------------------------------------------------------- a seed's own mix */
+
+static void init_weights(struct world *world)
+{
+    static const struct {
+        enum engine_event_type type;
+        uint32_t most;
+        uint32_t crowd;
+    } events[] = {{ENGINE_TICK, 10, 2},       {ENGINE_SESSION_OPEN, 8, 4},
+                  {ENGINE_SESSION_END, 3, 1}, {ENGINE_SESSION_DISCONNECT, 3, 1},
+                  {ENGINE_ACQUIRE, 40, 600},  {ENGINE_CANCEL, 10, 10},
+                  {ENGINE_RELEASE, 30, 20},   {ENGINE_POST, 8, 6},
+                  {ENGINE_DEFINE, 8, 4},      {ENGINE_DELETE, 4, 1}};
+    static const struct {
+        enum world_clock clock;
+        uint32_t most;
+        uint32_t crowd;
+    } clocks[] = {{WORLD_STANDS, 40, 600},
+                  {WORLD_NEXT_MS, 20, 10},
+                  {WORLD_SOME_NS, 10, 10},
+                  {WORLD_AT_DEADLINE, 10, 1},
+                  {WORLD_BEFORE_DEADLINE, 5, 1},
+                  {WORLD_AFTER_DEADLINE, 5, 1},
+                  {WORLD_FAR, 3, 1}};
+    struct random *random = &world->random;
+
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        world->event_weights[events[i].type] =
+            world->crowd ? events[i].crowd
+                         : random_between(random, 1, events[i].most);
+    }
+    for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
+        world->clock_weights[clocks[i].clock] =
+            world->crowd ? clocks[i].crowd
+                         : random_between(random, 1, clocks[i].most);
+    }
+}
+
+static void init_limits(struct world *world)
+{
+    struct random *random = &world->random;
+    bool tight = random_chance(random, 50);
+
+    world->limits = (struct engine_limits){
+        .max_sessions = random_between(random, 4, 12),
+        .max_semaphores = 64,
+        .max_waiters = tight ? random_between(random, 3, 12) : 60,
+        .max_grants = tight ? random_between(random, 3, 12) : 50,
+        .max_lost = random_between(random, 1, 8),
+        .max_waiters_per_session = tight ? random_between(random, 1, 5) : 40,
+        .max_grants_per_session = tight ? random_between(random, 1, 5) : 40};
+    if (world->crowd) {
+        world->limits =
+            (struct engine_limits){.max_sessions = 12,
+                                   .max_semaphores = 64,
+                                   .max_waiters = 1800,
+                                   .max_grants = 1800,
+                                   .max_lost = random_between(random, 1, 1000),
+                                   .max_waiters_per_session = 1500,
+                                   .max_grants_per_session = 1500};
+    }
+}
+
+void world_init(struct world *world, uint64_t seed)
+{
+    memset(world, 0, sizeof(*world));
+    world->random.state = random_mix(seed + 1);
+    world->crowd = random_chance(&world->random, 3);
+    world->names = random_between(&world->random, 1, WORLD_NAMES);
+    world->sessions = random_between(&world->random, 1, 8);
+    world->permits_max = random_between(&world->random, 1, 5);
+    world->span_ms = world->crowd ? 200 : random_between(&world->random, 2, 40);
+    world->now_ns =
+        random_below(&world->random, 2) * UINT64_C(3600000) * NS_PER_MS;
+    world->next_request_id = random_between(&world->random, 1, 100);
+    if (world->crowd) {
+        world->names = random_between(&world->random, 1, 2);
+        world->sessions = random_between(&world->random, 2, 4);
+    }
+    init_limits(world);
+    init_weights(world);
+    world->event_weights[ENGINE_DRAIN] = random_chance(&world->random, 4);
+}
+
+/* ------------------------------------------------------------------- choices
+ */
+
+static const char *some_name(struct world *world)
+{
+    if (random_chance(&world->random, 2)) {
+        return "nowhere";
+    }
+    return names[random_below(&world->random, world->names)];
+}
+
+static uint32_t some_permits(struct world *world)
+{
+    if (random_chance(&world->random, 1)) {
+        return LIMIT_PERMITS_MAX - random_below(&world->random, 2);
+    }
+    return world->crowd && random_chance(&world->random, 90)
+               ? 1
+               : random_between(&world->random, 1, world->permits_max);
+}
+
+static int64_t some_ms(struct world *world)
+{
+    return random_between(&world->random, 1, world->span_ms);
+}
+
+/* A session that is there and has its connection, else 0. */
+static uint64_t some_session(struct world *world, const struct model *model)
+{
+    if (model->sessions_count == 0) {
+        return 0;
+    }
+    for (int tries = 0; tries < 8; tries++) {
+        const struct model_session *session = &model->sessions[random_below(
+            &world->random, (uint32_t)model->sessions_count)];
+
+        if (!session->disconnected) {
+            return session->id;
+        }
+    }
+    return 0;
+}
+
+static uint64_t move_clock(struct world *world, const struct model *model)
+{
+    uint64_t deadline_ns = model_next_deadline(model);
+    uint64_t now_ns = world->now_ns;
+    uint64_t next_ns = now_ns;
+    enum world_clock clock = (enum world_clock)pick(
+        &world->random, world->clock_weights, WORLD_CLOCKS);
+
+    if (clock == WORLD_STANDS) {
+        return now_ns;
+    }
+    if (clock == WORLD_NEXT_MS) {
+        return (now_ns / NS_PER_MS + random_between(&world->random, 1, 3)) *
+               NS_PER_MS;
+    }
+    if (clock == WORLD_SOME_NS) {
+        return now_ns + random_below(&world->random, 2 * NS_PER_MS);
+    }
+    if (clock == WORLD_FAR) {
+        return (now_ns / NS_PER_MS +
+                random_between(&world->random, 1, 2 * world->span_ms)) *
+               NS_PER_MS;
+    }
+    if (deadline_ns > now_ns + 1000 * NS_PER_MS) {
+        return now_ns + 1;
+    }
+    if (clock == WORLD_AT_DEADLINE) {
+        next_ns = deadline_ns;
+    } else if (clock == WORLD_BEFORE_DEADLINE) {
+        next_ns = deadline_ns - 1;
+    } else {
+        next_ns = deadline_ns + 1;
+    }
+    return next_ns > now_ns ? next_ns : now_ns;
+}
+
+/* -------------------------------------------------------------------- events
+ */
+
+static void make_acquire(struct world *world, struct engine_event *event)
+{
+    struct random *random = &world->random;
+
+    event->acquire.semaphore = some_name(world);
+    event->acquire.permits = some_permits(world);
+    event->acquire.consume = random_chance(random, 10);
+    event->acquire.expect_permits =
+        random_chance(random, 10) ? random_between(random, 1, 5) : 0;
+    event->acquire.wait_ms = some_ms(world);
+    if (random_chance(random, world->crowd ? 2 : 25)) {
+        event->acquire.wait_ms = 0;
+    } else if (random_chance(random, 25)) {
+        event->acquire.wait_ms = -1;
+    } else if (random_chance(random, 1)) {
+        event->acquire.wait_ms = INT64_MAX - random_below(random, 2);
+    }
+    event->acquire.hold_ms = random_chance(random, 50) ? 0 : some_ms(world);
+    if (random_chance(random, 1)) {
+        event->acquire.hold_ms = INT64_MAX;
+    }
+}
+
+/* The id of an acquire: of a grant, of a waiter, of a loss or of nothing. Sets
+ * the session, too, unless it is to be a foreign one. */
+static uint64_t some_acquire(struct world *world, const struct model *model,
+                             uint64_t *session_id)
+{
+    struct random *random = &world->random;
+    uint32_t what = random_below(random, 20);
+    size_t i;
+    uint64_t own;
+    uint64_t id;
+
+    if (what < 12 && model->grants_count > 0) {
+        i = random_below(random, (uint32_t)model->grants_count);
+        own = model->grants[i].session_id;
+        id = model->grants[i].acquire_id;
+    } else if (what < 16 && model->waiters_count > 0) {
+        i = random_below(random, (uint32_t)model->waiters_count);
+        own = model->waiters[i].session_id;
+        id = model->waiters[i].acquire_id;
+    } else if (what < 18 && model->lost_count > 0) {
+        i = random_below(random, (uint32_t)model->lost_count);
+        own = model->lost[i].session_id;
+        id = model->lost[i].acquire_id;
+    } else {
+        return world->next_request_id - random_below(random, 20);
+    }
+    if (!random_chance(random, 5)) {
+        *session_id = own;
+    }
+    return id;
+}
+
+static void make_release(struct world *world, const struct model *model,
+                         struct engine_event *event)
+{
+    struct random *random = &world->random;
+
+    event->release.acquire_id = some_acquire(world, model, &event->session_id);
+    event->release.permits =
+        random_chance(random, 60) ? 0 : random_between(random, 1, 3);
+    event->release.semaphore = NULL;
+    if (random_chance(random, 30)) {
+        event->release.semaphore = some_name(world);
+        for (size_t i = 0; i < model->grants_count; i++) {
+            const struct model_grant *held = &model->grants[i];
+
+            if (held->session_id == event->session_id &&
+                held->acquire_id == event->release.acquire_id &&
+                random_chance(random, 80)) {
+                uint32_t n = 0;
+
+                while (strcmp(names[n],
+                              model->semaphores[held->semaphore].name) != 0) {
+                    n++;
+                }
+                event->release.semaphore = names[n];
+            }
+        }
+    }
+}
+
+static void make_define(struct world *world, struct engine_event *event)
+{
+    struct engine_definition *definition = &event->define.definition;
+    struct random *random = &world->random;
+
+    event->define.semaphore = some_name(world);
+    *definition = (struct engine_definition){
+        .fields = random_below(random, 32),
+        .kind = random_chance(random, 60) ? ENGINE_BOUNDED : ENGINE_COUNTING,
+        .permits = random_between(random, 1, world->permits_max + 2),
+        .max_queue = random_below(random, 8),
+        .max_wait_ms = random_chance(random, 50) ? -1 : some_ms(world),
+        .hold_ms = random_chance(random, 50) ? 0 : some_ms(world)};
+    if (world->crowd) {
+        definition->fields &= ~(uint32_t)ENGINE_FIELD_MAX_QUEUE;
+        definition->fields |= ENGINE_FIELD_PERMITS;
+        definition->permits = random_between(random, 1, 1200);
+    }
+    if (random_chance(random, 2)) {
+        definition->permits = LIMIT_PERMITS_MAX - random_below(random, 2);
+    }
+    if (random_chance(random, 3)) {
+        definition->permits = 0;
+    }
+    if (random_chance(random, 2)) {
+        definition->max_wait_ms = random_below(random, 3) - INT64_C(2);
+    }
+    if (random_chance(random, 2)) {
+        definition->kind = (enum engine_kind)3;
+    }
+    if (random_chance(random, 2)) {
+        definition->hold_ms = -1;
+    }
+}
+
+static void make_words(struct world *world, const struct model *model,
+                       struct engine_event *event)
+{
+    struct random *random = &world->random;
+
+    switch (event->type) {
+    case ENGINE_SESSION_OPEN:
+        event->session_id = 0;
+        event->session_open.timeout_ms =
+            world->crowd ? random_between(random, 200, 800)
+                         : random_between(random, 1, 4 * world->span_ms);
+        break;
+    case ENGINE_ACQUIRE:
+        make_acquire(world, event);
+        break;
+    case ENGINE_CANCEL:
+        event->cancel.acquire_id =
+            some_acquire(world, model, &event->session_id);
+        break;
+    case ENGINE_RELEASE:
+        make_release(world, model, event);
+        break;
+    case ENGINE_POST:
+        event->post.semaphore = some_name(world);
+        event->post.permits = some_permits(world);
+        if (world->crowd && random_chance(random, 50)) {
+            event->post.permits = random_between(random, 1, 1000);
+        }
+        break;
+    case ENGINE_DEFINE:
+        make_define(world, event);
+        break;
+    case ENGINE_DELETE:
+        event->delete.semaphore = some_name(world);
+        event->delete.force = random_chance(random, 60);
+        event->delete.grace_ms = random_chance(random, 15) ? 0 : some_ms(world);
+        break;
+    case ENGINE_TICK:
+    case ENGINE_DRAIN:
+        event->session_id = 0;
+        break;
+    case ENGINE_SESSION_DISCONNECT:
+    case ENGINE_SESSION_END:
+    default:
+        break;
+    }
+}
+
+/* Some events are the server's own, some come from a session that is gone, or
+ * end one that has no connection. */
+static void choose_session(struct world *world, const struct model *model,
+                           struct engine_event *event)
+{
+    struct random *random = &world->random;
+    bool may_be_own = event->type == ENGINE_POST ||
+                      event->type == ENGINE_DEFINE ||
+                      event->type == ENGINE_DELETE;
+
+    event->session_id = some_session(world, model);
+    if (may_be_own && random_chance(random, 30)) {
+        event->session_id = 0;
+    } else if (random_chance(random, 1)) {
+        event->session_id = model->fence - random_below(random, 20);
+        if (model_find_session((struct model *)(uintptr_t)model,
+                               event->session_id) != NULL) {
+            event->session_id = some_session(world, model);
+        }
+    }
+    if (event->type == ENGINE_SESSION_END && random_chance(random, 30) &&
+        model->sessions_count > 0) {
+        event->session_id = model
+                                ->sessions[random_below(
+                                    random, (uint32_t)model->sessions_count)]
+                                .id;
+    }
+    if (event->session_id == 0 && !may_be_own) {
+        event->type = ENGINE_SESSION_OPEN;
+    }
+}
+
+struct engine_event world_next(struct world *world, const struct model *model)
+{
+    struct engine_event event = {0};
+
+    world->now_ns = move_clock(world, model);
+    event.now_ns = world->now_ns;
+    event.request_id = world->next_request_id++;
+    event.body_hash = world_body_hash(event.request_id);
+    event.type = (enum engine_event_type)pick(
+        &world->random, world->event_weights, ENGINE_DRAIN + 1);
+    if (event.type == ENGINE_SESSION_OPEN &&
+        model->sessions_count >= world->sessions &&
+        !random_chance(&world->random, 5)) {
+        event.type = ENGINE_ACQUIRE;
+    }
+    if (event.type != ENGINE_TICK && event.type != ENGINE_DRAIN &&
+        event.type != ENGINE_SESSION_OPEN) {
+        choose_session(world, model, &event);
+    }
+    if (world->defined < world->names) { /* Begin with all of them. */
+        event.type = ENGINE_DEFINE;
+        event.session_id = 0;
+    }
+    make_words(world, model, &event);
+    if (world->defined < world->names) {
+        event.define.semaphore = names[world->defined++];
+    }
+    if (event.session_id == 0 &&
+        (event.type == ENGINE_CANCEL || event.type == ENGINE_RELEASE)) {
+        event.type = ENGINE_TICK;
+    }
+    return event;
+}
