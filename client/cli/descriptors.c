@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "descriptors.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int descriptor_to_null(int descriptor)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int error = 0;
+
+    if (null < 0) {
+        return -errno;
+    }
+    if (null == descriptor) {
+        /* It was closed, and got the number just now. */
+        return fcntl(null, F_SETFD, 0) < 0 ? -errno : 0;
+    }
+    if (dup2(null, descriptor) < 0) {
+        error = -errno;
+    }
+    (void)close(null);
+    return error;
+}
+
+static int compare(const void *a, const void *b)
+{
+    int left = *(const int *)a;
+    int right = *(const int *)b;
+
+    return (left > right) - (left < right);
+}
+
+void descriptors_let_go(const int *kept, size_t kept_count, int stderr_too)
+{
+    int sorted[DESCRIPTORS_KEPT_MAX];
+    unsigned int next = STDERR_FILENO + 1;
+
+    assert(kept_count <= DESCRIPTORS_KEPT_MAX);
+    for (size_t i = 0; i < kept_count; i++) {
+        sorted[i] = kept[i];
+    }
+    qsort(sorted, kept_count, sizeof(*sorted), compare);
+    for (size_t i = 0; i < kept_count; i++) {
+        if (sorted[i] > STDERR_FILENO) {
+            if ((unsigned int)sorted[i] > next) {
+                (void)close_range(next, (unsigned int)sorted[i] - 1, 0);
+            }
+            next = (unsigned int)sorted[i] + 1;
+        }
+    }
+    /* An old kernel keeps them: harmless, only later than it could be. */
+    (void)close_range(next, ~0U, 0);
+    (void)descriptor_to_null(STDIN_FILENO);
+    (void)descriptor_to_null(STDOUT_FILENO);
+    if (stderr_too) {
+        (void)descriptor_to_null(STDERR_FILENO);
+    }
+}
