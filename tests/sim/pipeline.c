@@ -180,10 +180,6 @@ static void leave(struct pipeline *pipeline, const struct gate_chunk *chunk,
                "a frame leaves as it was made");
     }
     frame->is_gone = true;
-    while (pipeline->first_waiting < pipeline->frames_count &&
-           pipeline->frames[pipeline->first_waiting].is_gone) {
-        pipeline->first_waiting++;
-    }
 }
 
 static void take_chunk(struct pipeline *pipeline,
@@ -223,6 +219,10 @@ static void drain(struct pipeline *pipeline)
 
     while (pipeline->broken == NULL && gate_next(pipeline->gate, &chunk)) {
         take_chunk(pipeline, &chunk);
+    }
+    while (pipeline->first_waiting < pipeline->frames_count &&
+           pipeline->frames[pipeline->first_waiting].is_gone) {
+        pipeline->first_waiting++;
     }
 }
 
