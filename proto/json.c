@@ -150,7 +150,7 @@ static const char *kind_name(enum permit_kind kind)
     return "unknown";
 }
 
-static const char *state_name(const struct permit_semaphore_info *info)
+const char *json_state(const struct permit_semaphore_info *info)
 {
     bool is_bounded = info->kind == PERMIT_BOUNDED;
 
@@ -200,7 +200,7 @@ cJSON *json_semaphore(const struct permit_semaphore_info *info)
         add_number(object, "waiting_permits", info->waiting_permits) &&
         add_number(object, "max_queue", info->max_queue) &&
         add_number(object, "bypass", 0) && add_bool(object, "slots", false) &&
-        json_add_text(object, "state", state_name(info)) &&
+        json_add_text(object, "state", json_state(info)) &&
         json_add_id(object, "fence", info->fence) &&
         json_add_seconds(object, "oldest_wait_seconds", info->oldest_wait_ms) &&
         json_add_seconds(object, "oldest_hold_seconds", info->oldest_hold_ms) &&

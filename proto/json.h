@@ -21,6 +21,9 @@
 
 cJSON *json_semaphore(const struct permit_semaphore_info *info);
 
+/* "idle", "active", "saturated", "paused" or "shrunk". */
+const char *json_state(const struct permit_semaphore_info *info);
+
 /* now_ms is the wall clock, in ms since the epoch, only to print times. */
 cJSON *json_holder(const struct permit_holder_info *info, int64_t now_ms);
 cJSON *json_waiter(const struct permit_waiter_info *info, int64_t now_ms);

@@ -32,7 +32,7 @@
 
 struct http;
 
-/* What only the server knows. Strings are borrowed until the next turn. */
+/* What only the server knows. Strings live until http_destroy(). */
 struct http_facts {
     uint64_t now_ns; /* The engine's clock, for ages. */
     int64_t now_ms;  /* The wall clock, ms since the epoch, as are: */
