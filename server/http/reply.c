@@ -39,6 +39,9 @@ static void answer(struct evhttp_request *request, int code, const char *type,
     (void)evhttp_add_header(headers, "Cache-Control", "no-store");
     (void)evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
     (void)evhttp_add_header(headers, "Connection", "close");
+    if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
+        (void)evbuffer_drain(body, evbuffer_get_length(body));
+    }
     evhttp_send_reply(request, code, title_of(code), body);
 }
 

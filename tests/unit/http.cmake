@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+# http_world.c stands for the sessions and the engine.
+permit_test(http SOURCES http.c http_world.c LIBS permitd_http)
