@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <glob.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_keys.h"
+#include "duration.h"
+
+#define YEAR_MS (INT64_C(365) * 24 * 3600 * 1000)
+#define ENVIRONMENT_NAME_BYTES 128
+
+#define AT(field) offsetof(struct config, field)
+#define DURATION(section, name, field, min, inf, restart)                      \
+    {                                                                          \
+        section, name, CONFIG_DURATION, AT(field), min, 100 * YEAR_MS, inf,    \
+            restart                                                            \
+    }
+#define COUNT(name, field, max)                                                \
+    {                                                                          \
+        "limits", name, CONFIG_COUNT, AT(field), 1, max, CONFIG_NO_INF, true   \
+    }
+#define ENGINE(name) COUNT(#name, engine_limits.name, 10000000)
+#define SESSION(name) COUNT(#name, session_limits.name, 1000000)
+#define BYTES(name)                                                            \
+    {                                                                          \
+        "limits", #name, CONFIG_BYTES, AT(session_limits.name), 4096, 1 << 30, \
+            CONFIG_NO_INF, true                                                \
+    }
+#define PERIOD(name)                                                           \
+    {                                                                          \
+        "limits", #name, CONFIG_PERIOD, AT(session_limits.name##_ms), 10,      \
+            24 * 3600000l, CONFIG_NO_INF, true                                 \
+    }
+
+const struct config_key config_keys[CONFIG_KEYS_COUNT] = {
+    {"", "insecure_listen", CONFIG_BOOL, AT(insecure_listen), 0, 0,
+     CONFIG_NO_INF, true},
+    DURATION("", "drain_timeout", drain_timeout_ms, 0, DURATION_INF, false),
+    {"http", "listen", CONFIG_TEXT, AT(http_listen), 0, 0, CONFIG_NO_INF, true},
+    DURATION("session", "heartbeat", heartbeat_ms, 10, CONFIG_NO_INF, true),
+    DURATION("session", "timeout", session_timeout_ms, 20, CONFIG_NO_INF, true),
+    DURATION("session", "grace", grace_ms, 0, CONFIG_NO_INF, true),
+    ENGINE(max_sessions),
+    ENGINE(max_semaphores),
+    ENGINE(max_waiters),
+    ENGINE(max_grants),
+    ENGINE(max_lost),
+    ENGINE(max_waiters_per_session),
+    ENGINE(max_grants_per_session),
+    SESSION(max_connections),
+    SESSION(max_connections_before_hello),
+    SESSION(max_connections_per_address_before_hello),
+    SESSION(max_answers_per_session),
+    SESSION(max_in_flight),
+    SESSION(max_http_connections),
+    PERIOD(hello_timeout),
+    PERIOD(frame_timeout),
+    PERIOD(slow_client_timeout),
+    BYTES(max_input_buffer),
+    BYTES(max_output_buffer),
+    BYTES(max_output_before_hello),
+    {"defaults", "max_queue", CONFIG_COUNT, AT(defaults.max_queue), 0,
+     UINT32_MAX, CONFIG_NO_INF, true},
+    DURATION("defaults", "max_wait", defaults.max_wait_ms, 0, -1, true),
+    DURATION("defaults", "hold", defaults.hold_ms, 1, 0, true),
+    {"log", "level", CONFIG_LEVEL, AT(log_level), 0, 0, CONFIG_NO_INF, false},
+    {"log", "format", CONFIG_FORMAT, AT(log_format), 0, 0, CONFIG_NO_INF, true},
+};
+
+struct name {
+    const char *text;
+    int value;
+};
+
+static const struct name level_names[] = {{"error", LOG_ERR},
+                                          {"warning", LOG_WARNING},
+                                          {"info", LOG_INFO},
+                                          {"debug", LOG_DEBUG},
+                                          {NULL, 0}};
+static const struct name format_names[] = {{"auto", LOG_FORMAT_AUTO},
+                                           {"logfmt", LOG_FORMAT_LOGFMT},
+                                           {"journal", LOG_FORMAT_JOURNAL},
+                                           {NULL, 0}};
+static const struct name bool_names[] = {
+    {"false", false}, {"true", true}, {NULL, 0}};
+
+/* -------------------------------------------------------------- one value */
+
+static bool read_name(const struct name *names, const char *text, int *ret)
+{
+    for (; names->text != NULL; names++) {
+        if (strcmp(names->text, text) == 0) {
+            *ret = names->value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *name_of(const struct name *names, int value)
+{
+    while (names->value != value) {
+        names++;
+        assert(names->text != NULL);
+    }
+    return names->text;
+}
+
+bool config_read_count(const char *text, int64_t min, int64_t max,
+                       int64_t *ret_number)
+{
+    char *end;
+    long long number;
+
+    errno = 0;
+    number = strtoll(text, &end, 10);
+    if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0 ||
+        number < min || number > max) {
+        return false;
+    }
+    *ret_number = number;
+    return true;
+}
+
+/* "65536", "64KiB", "1MiB". */
+static bool read_bytes(const char *text, int64_t min, int64_t max,
+                       int64_t *ret_bytes)
+{
+    char digits[32];
+    size_t length = strspn(text, "0123456789");
+    const char *unit = text + length;
+    int64_t scale = strcmp(unit, "KiB") == 0   ? 1024
+                    : strcmp(unit, "MiB") == 0 ? 1024 * 1024
+                    : *unit == '\0'            ? 1
+                                               : 0;
+
+    if (scale == 0 || length >= sizeof(digits)) {
+        return false;
+    }
+    memcpy(digits, text, length);
+    digits[length] = '\0';
+    if (!config_read_count(digits, 0, max / scale, ret_bytes)) {
+        return false;
+    }
+    *ret_bytes *= scale;
+    return *ret_bytes >= min;
+}
+
+static bool read_duration(const struct config_key *key, const char *text,
+                          int64_t *ret_ms)
+{
+    int64_t ms;
+
+    if (!duration_parse(text, &ms)) {
+        return false;
+    }
+    if (ms == DURATION_INF) {
+        *ret_ms = key->inf;
+        return key->inf != CONFIG_NO_INF;
+    }
+    *ret_ms = ms;
+    return ms >= key->min && ms <= key->max;
+}
+
+static bool set_text(char **field, const char *text)
+{
+    bool is_none = strcmp(text, "null") == 0 || strcmp(text, "~") == 0;
+    char *copy = is_none ? NULL : strdup(text);
+
+    if (!is_none && copy == NULL) {
+        return false;
+    }
+    free(*field);
+    *field = copy;
+    return true;
+}
+
+bool config_set(struct config *config, const struct config_key *key,
+                const char *text, char error[CONFIG_ERROR_BYTES])
+{
+    void *field = (char *)config + key->offset;
+    int64_t number = 0;
+    int value = 0;
+    const char *must = "";
+
+    switch (key->type) {
+    case CONFIG_TEXT:
+        if (set_text(field, text)) {
+            return true;
+        }
+        must = "no memory";
+        break;
+    case CONFIG_BOOL:
+        must = "must be true or false";
+        if (read_name(bool_names, text, &value)) {
+            *(bool *)field = value != 0;
+            return true;
+        }
+        break;
+    case CONFIG_LEVEL:
+        must = "must be error, warning, info or debug";
+        if (read_name(level_names, text, &value)) {
+            *(int *)field = value;
+            return true;
+        }
+        break;
+    case CONFIG_FORMAT:
+        must = "must be auto, logfmt or journal";
+        if (read_name(format_names, text, &value)) {
+            *(enum log_format *)field = (enum log_format)value;
+            return true;
+        }
+        break;
+    case CONFIG_COUNT:
+        if (config_read_count(text, key->min, key->max, &number)) {
+            *(uint32_t *)field = (uint32_t)number;
+            return true;
+        }
+        (void)snprintf(error, CONFIG_ERROR_BYTES,
+                       "must be a whole number of %" PRId64 " to %" PRId64,
+                       key->min, key->max);
+        return false;
+    case CONFIG_BYTES:
+        must = "must be a size of 4KiB to 1024MiB, like 64KiB";
+        if (read_bytes(text, key->min, key->max, &number)) {
+            *(uint32_t *)field = (uint32_t)number;
+            return true;
+        }
+        break;
+    case CONFIG_PERIOD:
+        must = "must be a duration of 10ms to 1d, like 5s";
+        if (read_duration(key, text, &number)) {
+            *(uint32_t *)field = (uint32_t)number;
+            return true;
+        }
+        break;
+    case CONFIG_DURATION:
+        must = key->inf == CONFIG_NO_INF
+                   ? "must be a duration, like 250ms, 30s or 2h"
+                   : "must be a duration, like 250ms, 30s or 2h, or inf";
+        if (read_duration(key, text, &number)) {
+            *(int64_t *)field = number;
+            return true;
+        }
+        break;
+    }
+    (void)snprintf(error, CONFIG_ERROR_BYTES, "%s", must);
+    return false;
+}
+
+/* ------------------------------------------------------------- environment */
+
+static bool read_environment(struct config *config,
+                             char error[CONFIG_ERROR_BYTES])
+{
+    char reason[CONFIG_ERROR_BYTES];
+
+    for (size_t i = 0; i < CONFIG_KEYS_COUNT; i++) {
+        const struct config_key *key = &config_keys[i];
+        char name[ENVIRONMENT_NAME_BYTES];
+        const char *text;
+
+        (void)snprintf(name, sizeof(name), "PERMITD_%s%s%s", key->section,
+                       key->section[0] == '\0' ? "" : "_", key->name);
+        for (char *at = name; *at != '\0'; at++) {
+            *at = (char)toupper((unsigned char)*at);
+        }
+        text = getenv(name);
+        if (text != NULL && !config_set(config, key, text, reason)) {
+            (void)snprintf(error, CONFIG_ERROR_BYTES, "%s: %.300s", name,
+                           reason);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* -------------------------------------------------------------------- load */
+
+static void clear_listen(struct config *config)
+{
+    while (config->listen_count > 0) {
+        free(config->listen[--config->listen_count]);
+    }
+}
+
+static bool add_listen(struct config *config, const char *address)
+{
+    char *copy = strdup(address);
+
+    if (copy == NULL || config->listen_count == CONFIG_ADDRESSES_MAX) {
+        free(copy);
+        return false;
+    }
+    config->listen[config->listen_count++] = copy;
+    return true;
+}
+
+static struct config *config_create(void)
+{
+    struct config *config = calloc(1, sizeof(*config));
+
+    if (config == NULL) {
+        return NULL;
+    }
+    config->drain_timeout_ms = 3600 * 1000;
+    config->heartbeat_ms = SESSION_HEARTBEAT_MS;
+    config->grace_ms = SESSION_GRACE_MS;
+    config->engine_limits = (struct engine_limits)ENGINE_LIMITS_DEFAULT;
+    config->session_limits = (struct session_limits)SESSION_LIMITS_DEFAULT;
+    config->defaults =
+        (struct engine_definition){.kind = ENGINE_BOUNDED,
+                                   .permits = 1,
+                                   .max_queue = DEFAULT_MAX_QUEUE,
+                                   .max_wait_ms = -1,
+                                   .hold_ms = 0};
+    config->log_level = LOG_INFO;
+    config->log_format = LOG_FORMAT_AUTO;
+    config->http_listen = strdup("127.0.0.1:7418");
+    if (config->http_listen == NULL || !add_listen(config, "127.0.0.1:7417")) {
+        config_destroy(config);
+        return NULL;
+    }
+    return config;
+}
+
+/* Reads file, then conf.d beside it. */
+static bool read_files(struct config *config, const char *file,
+                       char error[CONFIG_ERROR_BYTES])
+{
+    const char *slash = strrchr(file, '/');
+    char pattern[4096];
+    glob_t found = {0};
+    bool is_read = config_read_file(config, file, error);
+
+    (void)snprintf(pattern, sizeof(pattern), "%.*sconf.d/*.yaml",
+                   slash == NULL ? 0 : (int)(slash + 1 - file), file);
+    if (is_read && glob(pattern, 0, NULL, &found) == 0) {
+        for (size_t i = 0; is_read && i < found.gl_pathc; i++) {
+            is_read = config_read_file(config, found.gl_pathv[i], error);
+        }
+    }
+    globfree(&found);
+    return is_read;
+}
+
+static bool apply_flags(struct config *config, const struct config_flags *flags,
+                        char error[CONFIG_ERROR_BYTES])
+{
+    if (flags->listen_count > 0) {
+        clear_listen(config);
+    }
+    for (size_t i = 0; i < flags->listen_count; i++) {
+        if (!add_listen(config, flags->listen[i])) {
+            (void)snprintf(error, CONFIG_ERROR_BYTES, "--listen: no memory");
+            return false;
+        }
+    }
+    if (flags->http_listen != NULL &&
+        !set_text(&config->http_listen, flags->http_listen)) {
+        (void)snprintf(error, CONFIG_ERROR_BYTES, "--http: no memory");
+        return false;
+    }
+    return true;
+}
+
+bool config_load(const struct config_flags *flags, struct config **ret_config,
+                 char error[CONFIG_ERROR_BYTES])
+{
+    struct config *config = config_create();
+    const char *listen = getenv("PERMITD_LISTEN");
+
+    if (config == NULL) {
+        (void)snprintf(error, CONFIG_ERROR_BYTES, "no memory");
+        return false;
+    }
+    if (flags->file != NULL && !read_files(config, flags->file, error)) {
+        goto fail;
+    }
+    if (listen != NULL) {
+        clear_listen(config);
+        if (!add_listen(config, listen)) {
+            goto fail;
+        }
+    }
+    if (!read_environment(config, error) ||
+        !apply_flags(config, flags, error)) {
+        goto fail;
+    }
+    if (config->session_timeout_ms == 0) {
+        config->session_timeout_ms =
+            SESSION_TIMEOUT_FACTOR * config->heartbeat_ms;
+    }
+    if (config->session_timeout_ms < 2 * config->heartbeat_ms) {
+        (void)snprintf(error, CONFIG_ERROR_BYTES,
+                       "session.timeout: must be at least twice "
+                       "session.heartbeat, for one Ping may come late");
+        goto fail;
+    }
+    *ret_config = config;
+    return true;
+fail:
+    config_destroy(config);
+    return false;
+}
+
+void config_destroy(struct config *config)
+{
+    if (config == NULL) {
+        return;
+    }
+    clear_listen(config);
+    for (size_t i = 0; i < config->http_allowed_hosts_count; i++) {
+        free(config->http_allowed_hosts[i]);
+    }
+    for (size_t i = 0; i < config->semaphores_count; i++) {
+        free(config->semaphores[i].name);
+    }
+    free(config->semaphores);
+    free(config->http_listen);
+    free(config);
+}
+
+/* ------------------------------------------------------------------- print */
+
+static void print_duration(FILE *file, int64_t ms, int64_t inf)
+{
+    if (ms == inf) {
+        (void)fputs("inf", file);
+    } else if (ms % 1000 == 0) {
+        (void)fprintf(file, "%" PRId64 "s", ms / 1000);
+    } else {
+        (void)fprintf(file, "%" PRId64 "ms", ms);
+    }
+}
+
+static void print_value(FILE *file, const struct config *config,
+                        const struct config_key *key)
+{
+    const void *field = (const char *)config + key->offset;
+    const char *text;
+
+    switch (key->type) {
+    case CONFIG_BOOL:
+        (void)fputs(*(const bool *)field ? "true" : "false", file);
+        break;
+    case CONFIG_TEXT:
+        text = *(char *const *)field;
+        (void)fprintf(file, text == NULL ? "null" : "\"%s\"", text);
+        break;
+    case CONFIG_DURATION:
+        print_duration(file, *(const int64_t *)field, key->inf);
+        break;
+    case CONFIG_PERIOD:
+        print_duration(file, *(const uint32_t *)field, key->inf);
+        break;
+    case CONFIG_COUNT:
+    case CONFIG_BYTES:
+        (void)fprintf(file, "%" PRIu32, *(const uint32_t *)field);
+        break;
+    case CONFIG_LEVEL:
+        (void)fputs(name_of(level_names, *(const int *)field), file);
+        break;
+    case CONFIG_FORMAT:
+        (void)fputs(name_of(format_names, (int)*(const enum log_format *)field),
+                    file);
+        break;
+    }
+}
+
+static void print_list(FILE *file, char *const *items, size_t count)
+{
+    (void)fputc('[', file);
+    for (size_t i = 0; i < count; i++) {
+        (void)fprintf(file, "%s\"%s\"", i == 0 ? "" : ", ", items[i]);
+    }
+    (void)fputs("]\n", file);
+}
+
+void config_print(const struct config *config, FILE *file)
+{
+    const char *section = "";
+
+    (void)fputs("listen: ", file);
+    print_list(file, config->listen, config->listen_count);
+    for (size_t i = 0; i < CONFIG_KEYS_COUNT; i++) {
+        const struct config_key *key = &config_keys[i];
+        if (strcmp(section, key->section) != 0) {
+            section = key->section;
+            (void)fprintf(file, "%s:\n", section);
+        }
+        (void)fprintf(file, "%s%s: ", section[0] == '\0' ? "" : "  ",
+                      key->name);
+        print_value(file, config, key);
+        (void)fputc('\n', file);
+        if (key->type == CONFIG_TEXT) {
+            (void)fputs("  allowed_hosts: ", file);
+            print_list(file, config->http_allowed_hosts,
+                       config->http_allowed_hosts_count);
+        }
+    }
+    (void)fputs(config->semaphores_count == 0 ? "semaphores: []\n"
+                                              : "semaphores:\n",
+                file);
+    for (size_t i = 0; i < config->semaphores_count; i++) {
+        const struct engine_definition *definition =
+            &config->semaphores[i].definition;
+        (void)fprintf(file,
+                      "  - {name: \"%s\", kind: %s, permits: %" PRIu32
+                      ", max_queue: %" PRIu32 ", max_wait: ",
+                      config->semaphores[i].name,
+                      definition->kind == ENGINE_BOUNDED ? "bounded"
+                                                         : "counting",
+                      definition->permits, definition->max_queue);
+        print_duration(file, definition->max_wait_ms, -1);
+        (void)fputs(", hold: ", file);
+        print_duration(file, definition->hold_ms, 0);
+        (void)fputs("}\n", file);
+    }
+}
+
+/* ------------------------------------------------------------------ compare */
+
+static bool is_same(const struct config *before, const struct config *after,
+                    const struct config_key *key)
+{
+    const char *a = (const char *)before + key->offset;
+    const char *b = (const char *)after + key->offset;
+    size_t bytes = key->type == CONFIG_BOOL       ? sizeof(bool)
+                   : key->type == CONFIG_DURATION ? sizeof(int64_t)
+                                                  : sizeof(uint32_t);
+
+    if (key->type == CONFIG_TEXT) {
+        const char *x = *(char *const *)(const void *)a;
+        const char *y = *(char *const *)(const void *)b;
+        return x == y || (x != NULL && y != NULL && strcmp(x, y) == 0);
+    }
+    return memcmp(a, b, bytes) == 0;
+}
+
+static bool same_listen(const struct config *before, const struct config *after)
+{
+    bool same = before->listen_count == after->listen_count;
+
+    for (size_t i = 0; same && i < before->listen_count; i++) {
+        same = strcmp(before->listen[i], after->listen[i]) == 0;
+    }
+    return same;
+}
+
+const char *config_next_restart_key(const struct config *before,
+                                    const struct config *after, size_t *index)
+{
+    while (*index < CONFIG_KEYS_COUNT) {
+        const struct config_key *key = &config_keys[(*index)++];
+        if (key->needs_restart && !is_same(before, after, key)) {
+            return key->name;
+        }
+    }
+    if (*index == CONFIG_KEYS_COUNT) {
+        (*index)++;
+        if (!same_listen(before, after)) {
+            return "listen";
+        }
+    }
+    return NULL;
+}
+
+const struct config_semaphore *config_find(const struct config *config,
+                                           const char *name)
+{
+    for (size_t i = 0; i < config->semaphores_count; i++) {
+        if (strcmp(config->semaphores[i].name, name) == 0) {
+            return &config->semaphores[i];
+        }
+    }
+    return NULL;
+}
