@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: MIT
 # http_world.c stands for the sessions and the engine.
 permit_test(http SOURCES http.c http_world.c LIBS permitd_http)
+permit_test(http_load SOURCES http_load.c http_world.c LIBS permitd_http)

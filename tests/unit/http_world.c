@@ -18,6 +18,7 @@
 
 size_t semaphores_count;
 size_t holders_count;
+size_t holders_views;
 struct engine_totals totals;
 struct http_facts facts;
 
@@ -90,6 +91,7 @@ size_t sessions_view_holders(struct sessions *sessions, const char *semaphore,
 
     (void)sessions;
     (void)now_ns;
+    holders_views++;
     *ret_total = holders_count;
     while (count < rows_max && offset + count < holders_count) {
         rows[count] = (struct permit_holder_info){

@@ -16,6 +16,7 @@
 /* What the daemon knows. */
 extern size_t semaphores_count;
 extern size_t holders_count;
+extern size_t holders_views; /* How often holders were looked at. */
 extern struct engine_totals totals;
 extern struct http_facts facts;
 
