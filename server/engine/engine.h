@@ -23,7 +23,13 @@
  *
  * Law of order: the waiters of a semaphore are served in the order of their
  * arrival; the first that is not set aside blocks all later ones, tries
- * included. After every event no waiter waits that could be served. */
+ * included. After every event no waiter waits that could be served.
+ *
+ * Law of effects: a record comes before the answer or Lost that tells of it.
+ * An event's own answer comes before what the event causes (grants to others,
+ * waiters refused, grants revoked), but POST's, which tells what is left after
+ * that. Semaphores are served in the order in which something happened to them
+ * that may let a waiter fit. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,11 +69,13 @@ enum engine_event_type {
     ENGINE_SESSION_OPEN,
     /* The server itself closed the line, or it is silent: the session has no
      * connection now. Its waiters are set aside; it ends timeout_ms after it
-     * was last heard. No answer. */
+     * was last heard. No answer. It cannot send any more: later events of it,
+     * but for SESSION_END, are dropped. */
     ENGINE_SESSION_DISCONNECT,
     /* The client ended it (Bye, FIN or RST): its waiters are forgotten without
-     * an answer, what it holds is given back, in the order in which it was
-     * granted. No answer but ENGINE_EFFECT_SESSION_ENDED. */
+     * an answer, those behind them are served, then what it holds is given
+     * back, in the order in which it was granted, serving after each. No answer
+     * but ENGINE_EFFECT_SESSION_ENDED, at the end. */
     ENGINE_SESSION_END,
     ENGINE_ACQUIRE,
     ENGINE_CANCEL,
@@ -75,7 +83,9 @@ enum engine_event_type {
     ENGINE_POST,
     ENGINE_DEFINE,
     ENGINE_DELETE,
-    ENGINE_DRAIN /* From now on acquires, and all waiters, get DRAINING. */
+    /* From now on acquires, and all waiters, get DRAINING: semaphores in the
+     * order of their names, each queue in its order. No answer, no record. */
+    ENGINE_DRAIN
 };
 
 /* An event of a session that is not there (any more) is dropped: only time
@@ -110,7 +120,7 @@ struct engine_event {
         } release;
         struct {
             const char *semaphore;
-            uint32_t permits;
+            uint32_t permits; /* INVALID but for 1 to LIMIT_PERMITS_MAX. */
         } post;
         struct {
             const char *semaphore;
@@ -130,7 +140,8 @@ enum engine_record_type {
     ENGINE_RECORD_DEFINED = 1, /* Made or changed: the whole definition. */
     ENGINE_RECORD_DELETED,     /* The name is free; its grants live on. */
     ENGINE_RECORD_SESSION_OPENED,
-    ENGINE_RECORD_SESSION_ENDED, /* All that it held is given back. */
+    ENGINE_RECORD_SESSION_ENDED, /* All that it held is given back, or
+                                  * will be before the next event. */
     ENGINE_RECORD_GRANTED,       /* With consume: taken for good. */
     ENGINE_RECORD_RELEASED,      /* permits of the grant, maybe all of it. */
     ENGINE_RECORD_REVOKED,       /* Lost is pushed; ends with EXPIRED or
@@ -148,6 +159,8 @@ struct engine_record {
     uint64_t request_id;   /* That made it, if a request did. GRANTED: of the
                             * acquire. */
     uint64_t body_hash;    /* Of that request. */
+    uint64_t acquire_id;   /* RELEASED, REVOKED, EXPIRED: the request id of the
+                            * acquire that got the grant. */
     uint64_t grant_id;     /* GRANTED, RELEASED, REVOKED, EXPIRED. It is the
                             * fence, too. */
     uint32_t permits;      /* GRANTED, RELEASED, POSTED. */
@@ -155,7 +168,7 @@ struct engine_record {
     enum permit_loss loss; /* REVOKED, EXPIRED. */
     int64_t hold_ms;       /* GRANTED: in force; 0 has no limit. */
     int64_t waited_ms;     /* GRANTED. */
-    int64_t timeout_ms;    /* SESSION_OPENED. */
+    int64_t timeout_ms;    /* SESSION_OPENED; REVOKED: its grace. */
     struct engine_definition definition;      /* DEFINED, all fields. */
     char semaphore[LIMIT_NAME_BYTES_MAX + 1]; /* DEFINED, DELETED, GRANTED,
                                                * POSTED; else empty. */
@@ -250,12 +263,16 @@ bool engine_next_effect(struct engine *engine,
                         struct engine_effect *ret_effect);
 
 /* Stamps that bytes of the session were received at now_ns. Allowed at any
- * time, also while work is left; unknown sessions are ignored. */
+ * time, also while work is left; unknown sessions are ignored. The deadline of
+ * the session moves, and keeps the place of its opening in the order in which
+ * deadlines were set. A session past its deadline lives on if it is heard
+ * before time is let pass over it. */
 void engine_session_heard(struct engine *engine, uint64_t session_id,
                           uint64_t now_ns);
 
 /* Applies one record, in the order of seq, to an engine that has had no event
- * yet. Restored sessions have no connection. Emits nothing. Returns PERMIT_OK,
+ * yet. Restored sessions have no connection; they count as heard, and holds and
+ * graces start in full, at the first event. Emits nothing. Returns PERMIT_OK,
  * or PERMIT_E_INVALID if the record does not fit the state: it is not of this
  * store, or the limits are smaller than they were. */
 enum permit_status engine_restore(struct engine *engine,
@@ -264,7 +281,8 @@ enum permit_status engine_restore(struct engine *engine,
 /* ----------------------------------------------------------------- queries */
 
 /* When to call engine_apply() at the latest, with ENGINE_TICK if with nothing
- * else: the next deadline, or TIME_NEVER. */
+ * else: the next deadline, or TIME_NEVER. It may be early for a session that
+ * was heard, and is 0 while a restored engine's clock has not started. */
 uint64_t engine_next_deadline(const struct engine *engine);
 
 /* The seq of the newest record; 0 before the first. */

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ENGINE_ACTIONS_H
+#define ENGINE_ACTIONS_H
+
+/* What the engine's events and steps do, and the effects that they emit; for
+ * its own files only.
+ *
+ * Law: a function here is at most one step: it emits at most one record and two
+ * effects, and looks at a bounded number of objects. */
+
+#include "state.h"
+
+/* --------------------------------------------------------------- effects.c */
+
+/* A record of zeroes, but for these and its seq, to be filled in before the
+ * next engine call. */
+struct engine_record *effect_record(struct engine *engine,
+                                    enum engine_record_type type,
+                                    uint64_t session_id);
+
+/* The same, made by the request that is the present event. */
+struct engine_record *effect_event_record(struct engine *engine,
+                                          enum engine_record_type type);
+void effect_record_name(struct engine_record *record, const char *name);
+void effect_answer(struct engine *engine, uint64_t session_id,
+                   uint64_t request_id, const struct engine_answer *answer);
+
+/* Answers the present event. */
+void effect_event_answer(struct engine *engine, enum permit_status status,
+                         const char *detail);
+void effect_lost(struct engine *engine, const struct acquire *acquire,
+                 enum permit_loss reason, int64_t grace_ms);
+void effect_session_ended(struct engine *engine, const struct session *session);
+
+/* All must have been taken. */
+void effects_clear(struct engine *engine);
+
+/* -------------------------------------------------------------- acquires.c */
+
+void acquire_apply(struct engine *engine, struct session *session);
+void cancel_apply(struct engine *engine, const struct session *session);
+void release_apply(struct engine *engine, const struct session *session);
+
+/* Answers a waiter that gets nothing, and removes it. */
+void acquire_refuse(struct engine *engine, struct acquire *acquire,
+                    enum permit_status status, const char *detail);
+
+/* Its deadline passed: the wait, the hold or the grace is over. */
+void acquire_fall_due(struct engine *engine, struct acquire *acquire);
+
+/* Serves one waiter of the semaphores that are marked. Returns false if none
+ * is marked. */
+bool serve_step(struct engine *engine);
+
+/* ----------------------------------------------------------- definitions.c */
+
+void define_apply(struct engine *engine);
+void delete_apply(struct engine *engine);
+void post_apply(struct engine *engine);
+void post_answer(struct engine *engine);
+void drain_apply(struct engine *engine);
+
+/* Refuses one waiter, or revokes one grant, for what the event defined, deleted
+ * or drained. Returns false when that is done. */
+bool sweep_step(struct engine *engine);
+
+/* -------------------------------------------------------------- sessions.c */
+
+void session_open_apply(struct engine *engine);
+void session_disconnect(struct engine *engine, struct session *session);
+void session_end(struct engine *engine, struct session *session,
+                 enum engine_session_end ended);
+
+/* Its deadline passed: it ends, unless it was heard. */
+void session_fall_due(struct engine *engine, struct session *session);
+
+/* Sets aside, or forgets, one waiter of the session that is leaving. Returns
+ * false when that is done, or none is leaving. */
+bool leave_waiters_step(struct engine *engine);
+
+/* Gives back one grant of the session that ends, and at last the session.
+ * Returns false if none ends. */
+bool leave_grants_step(struct engine *engine);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actions.h"
+
+/* ---------------------------------------------------------- create, destroy */
+
+/* Returns false if the numbers are too large to be counted. */
+static bool acquires_max(const struct engine_limits *limits,
+                         uint32_t *ret_acquires, uint32_t *ret_deadlines)
+{
+    return !__builtin_add_overflow(limits->max_waiters, limits->max_grants,
+                                   ret_acquires) &&
+           !__builtin_add_overflow(*ret_acquires, limits->max_lost,
+                                   ret_acquires) &&
+           !__builtin_add_overflow(*ret_acquires, limits->max_sessions,
+                                   ret_deadlines) &&
+           *ret_deadlines < UINT32_MAX;
+}
+
+static bool memory_take(struct engine *engine)
+{
+    const struct engine_limits *limits = &engine->limits;
+    uint32_t acquires;
+    uint32_t deadlines;
+
+    return acquires_max(limits, &acquires, &deadlines) &&
+           pool_init(&engine->acquires, sizeof(struct acquire), acquires) &&
+           table_init(&engine->acquires_by_id, acquires) &&
+           pool_init(&engine->sessions, sizeof(struct session),
+                     limits->max_sessions) &&
+           table_init(&engine->sessions_by_id, limits->max_sessions) &&
+           deadlines_init(&engine->deadlines, deadlines) &&
+           semaphores_init(engine) &&
+           queues_init(&engine->queues, limits->max_waiters, engine->id_key);
+}
+
+struct engine *engine_create(const struct engine_limits *limits,
+                             uint64_t first_fence,
+                             const uint8_t secret[ENGINE_HASH_SECRET_BYTES])
+{
+    struct engine *engine = calloc(1, sizeof(*engine));
+
+    if (engine == NULL) {
+        return NULL;
+    }
+    engine->limits = *limits;
+    engine->fence = first_fence;
+    memcpy(engine->secret, secret, sizeof(engine->secret));
+    memcpy(&engine->id_key, secret, sizeof(engine->id_key));
+    if (!memory_take(engine)) {
+        engine_destroy(engine);
+        return NULL;
+    }
+    return engine;
+}
+
+void engine_destroy(struct engine *engine)
+{
+    if (engine == NULL) {
+        return;
+    }
+    queues_deinit(&engine->queues);
+    semaphores_deinit(engine);
+    deadlines_deinit(&engine->deadlines);
+    table_deinit(&engine->sessions_by_id);
+    pool_deinit(&engine->sessions);
+    table_deinit(&engine->acquires_by_id);
+    pool_deinit(&engine->acquires);
+    free(engine);
+}
+
+/* -------------------------------------------------------------------- steps */
+
+/* Ends what falls due next, if it is due. */
+static bool due_step(struct engine *engine)
+{
+    struct deadline *due = deadlines_first(&engine->deadlines);
+
+    if (due == NULL || due->time_ns > engine->event.now_ns) {
+        return false;
+    }
+    assert(due->time_ns >= engine->now_ns);
+    engine->now_ns = due->time_ns;
+    if (due->owner == DEADLINE_OF_SESSION) {
+        session_fall_due(
+            engine, (void *)((char *)due - offsetof(struct session, deadline)));
+    } else {
+        acquire_fall_due(
+            engine, (void *)((char *)due - offsetof(struct acquire, deadline)));
+    }
+    return true;
+}
+
+/* Applies an event of a session. */
+static void apply_to_session(struct engine *engine, struct session *session)
+{
+    enum engine_event_type type = engine->event.type;
+
+    if (type == ENGINE_SESSION_END) {
+        session_end(engine, session, ENGINE_SESSION_ENDED_BY_CLIENT);
+    } else if (!session->is_connected) {
+        return; /* It cannot have sent anything. */
+    } else if (type == ENGINE_SESSION_DISCONNECT) {
+        session_disconnect(engine, session);
+    } else if (type == ENGINE_ACQUIRE) {
+        acquire_apply(engine, session);
+    } else if (type == ENGINE_CANCEL) {
+        cancel_apply(engine, session);
+    } else {
+        assert(type == ENGINE_RELEASE);
+        release_apply(engine, session);
+    }
+}
+
+static void apply_event(struct engine *engine)
+{
+    const struct engine_event *event = &engine->event;
+    struct session *session = session_find(engine, event->session_id);
+    bool is_heard =
+        session != NULL ? session->is_connected : event->session_id == 0;
+
+    switch (event->type) {
+    case ENGINE_TICK:
+        break;
+    case ENGINE_SESSION_OPEN:
+        session_open_apply(engine);
+        break;
+    case ENGINE_DRAIN:
+        drain_apply(engine);
+        break;
+    case ENGINE_DEFINE:
+        if (is_heard) {
+            define_apply(engine);
+        }
+        break;
+    case ENGINE_DELETE:
+        if (is_heard) {
+            delete_apply(engine);
+        }
+        break;
+    case ENGINE_POST:
+        if (is_heard) {
+            post_apply(engine);
+        }
+        break;
+    case ENGINE_SESSION_DISCONNECT:
+    case ENGINE_SESSION_END:
+    case ENGINE_ACQUIRE:
+    case ENGINE_CANCEL:
+    case ENGINE_RELEASE:
+        if (session != NULL) {
+            apply_to_session(engine, session);
+        }
+        break;
+    }
+}
+
+/* Time has come to the event, and all that fell due before is done. */
+static bool event_step(struct engine *engine)
+{
+    assert(engine->now_ns <= engine->event.now_ns);
+    if (engine->is_event_pending) {
+        engine->now_ns = engine->event.now_ns;
+        engine->is_event_pending = false;
+        apply_event(engine);
+        return true;
+    }
+    if (engine->posted != NULL) {
+        post_answer(engine);
+        return true;
+    }
+    return false;
+}
+
+/* Does the next thing to be done, or returns false when there is none. The
+ * order is the engine's law: who leaves stops waiting, who cannot be served is
+ * refused, who can be is served, then what an ended session held comes back
+ * (and serving goes on), then time moves, and the event is last. */
+static bool step(struct engine *engine)
+{
+    return leave_waiters_step(engine) || sweep_step(engine) ||
+           serve_step(engine) || leave_grants_step(engine) ||
+           due_step(engine) || event_step(engine);
+}
+
+/* The event's name is borrowed for the call only. */
+static void keep_event_name(struct engine *engine)
+{
+    struct engine_event *event = &engine->event;
+    const char **name = NULL;
+
+    if (event->type == ENGINE_ACQUIRE) {
+        name = &event->acquire.semaphore;
+    } else if (event->type == ENGINE_RELEASE) {
+        name = &event->release.semaphore;
+    } else if (event->type == ENGINE_POST) {
+        name = &event->post.semaphore;
+    } else if (event->type == ENGINE_DEFINE) {
+        name = &event->define.semaphore;
+    } else if (event->type == ENGINE_DELETE) {
+        name = &event->delete.semaphore;
+    }
+    if (name != NULL && *name != NULL && *name != engine->event_name) {
+        size_t length = strlen(*name);
+        assert(length <= LIMIT_NAME_BYTES_MAX);
+        memcpy(engine->event_name, *name, length + 1);
+        *name = engine->event_name;
+    }
+}
+
+static void work(struct engine *engine)
+{
+    effects_clear(engine);
+    engine->has_work = true;
+    for (int steps = 0; steps < LIMIT_STEPS_MAX; steps++) {
+        if (!step(engine)) {
+            engine->has_work = false;
+            assert(engine->now_ns == engine->event.now_ns);
+            assert(engine->leaving == NULL && engine->serve_first == 0);
+            return;
+        }
+    }
+    keep_event_name(engine);
+}
+
+/* -------------------------------------------------------------------- verbs */
+
+void engine_apply(struct engine *engine, const struct engine_event *event)
+{
+    assert(!engine->has_work);
+    assert(event->now_ns >= engine->now_ns);
+    if (!engine->is_started) {
+        /* What was restored counts from now on. */
+        engine->is_started = true;
+        engine->now_ns = event->now_ns;
+        deadlines_shift(&engine->deadlines, event->now_ns);
+        engine->started_ns = event->now_ns;
+    }
+    engine->event = *event;
+    engine->is_event_pending = true;
+    work(engine);
+}
+
+bool engine_has_work(const struct engine *engine)
+{
+    return engine->has_work;
+}
+
+void engine_continue(struct engine *engine)
+{
+    assert(engine->has_work);
+    work(engine);
+}
+
+void engine_session_heard(struct engine *engine, uint64_t session_id,
+                          uint64_t now_ns)
+{
+    struct session *session = session_find(engine, session_id);
+
+    if (session != NULL && session->heard_ns < now_ns) {
+        session->heard_ns = now_ns;
+    }
+}

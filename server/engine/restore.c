@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <string.h>
+
+#include "state.h"
+
+/* Everything here distrusts the record: it may be another store's, or broken. A
+ * record that does not fit changes nothing. */
+
+static bool name_is_valid(const struct engine_record *record)
+{
+    size_t length = strnlen(record->semaphore, sizeof(record->semaphore));
+
+    return length >= 1 && length <= LIMIT_NAME_BYTES_MAX;
+}
+
+static bool permits_are_valid(const struct engine_record *record)
+{
+    return record->permits >= 1 && record->permits <= LIMIT_PERMITS_MAX;
+}
+
+static bool restore_defined(struct engine *engine,
+                            const struct engine_record *record)
+{
+    struct semaphore *semaphore;
+
+    if (!name_is_valid(record) ||
+        record->definition.fields != ENGINE_FIELD_ALL) {
+        return false;
+    }
+    semaphore = semaphore_find(engine, record->semaphore);
+    if (definition_refusal(semaphore, &record->definition) != NULL) {
+        return false;
+    }
+    if (semaphore == NULL) {
+        return semaphore_add(engine, record->semaphore, &record->definition) !=
+               NULL;
+    }
+    semaphore_change(semaphore, &record->definition);
+    return true;
+}
+
+static bool restore_deleted(struct engine *engine,
+                            const struct engine_record *record)
+{
+    struct semaphore *semaphore =
+        name_is_valid(record) ? semaphore_find(engine, record->semaphore)
+                              : NULL;
+
+    if (semaphore == NULL) {
+        return false;
+    }
+    semaphore_delete(engine, semaphore);
+    semaphore_remove_if_idle(engine, semaphore);
+    return true;
+}
+
+static bool restore_session_opened(struct engine *engine,
+                                   const struct engine_record *record)
+{
+    struct session *session;
+
+    if (record->session_id == 0 || record->timeout_ms <= 0 ||
+        session_find(engine, record->session_id) != NULL) {
+        return false;
+    }
+    session = session_add(engine, record->session_id, record->timeout_ms);
+    if (session == NULL) {
+        return false;
+    }
+    session_set_disconnected(engine, session);
+    return true;
+}
+
+static bool restore_session_ended(struct engine *engine,
+                                  const struct engine_record *record)
+{
+    struct session *session = session_find(engine, record->session_id);
+    uint32_t index;
+
+    if (session == NULL) {
+        return false;
+    }
+    while ((index = session_list(session, ACQUIRE_HELD)->first) != 0) {
+        acquire_lose(engine, acquire_at(engine, index), PERMIT_LOSS_SESSION,
+                     false);
+    }
+    while ((index = session_list(session, ACQUIRE_LOST)->first) != 0) {
+        acquire_remove(engine, acquire_at(engine, index));
+    }
+    session_remove(engine, session);
+    return true;
+}
+
+static bool restore_granted(struct engine *engine,
+                            const struct engine_record *record)
+{
+    struct session *session = session_find(engine, record->session_id);
+    struct semaphore *semaphore =
+        name_is_valid(record) ? semaphore_find(engine, record->semaphore)
+                              : NULL;
+    const struct acquire *old;
+
+    if (session == NULL || semaphore == NULL || record->grant_id == 0 ||
+        !permits_are_valid(record) || record->hold_ms < 0 ||
+        semaphore_free_permits(semaphore) < record->permits) {
+        return false;
+    }
+    if (record->consume) {
+        if (semaphore->kind == ENGINE_COUNTING) {
+            semaphore_take(engine, semaphore, record);
+        }
+        return semaphore->kind == ENGINE_COUNTING;
+    }
+    old = acquire_find(engine, session, record->request_id);
+    if ((old != NULL && old->state != ACQUIRE_LOST) ||
+        session_list(session, ACQUIRE_HELD)->count >=
+            engine->limits.max_grants_per_session ||
+        acquire_count(engine, ACQUIRE_HELD) >= engine->limits.max_grants) {
+        return false;
+    }
+    acquire_hold(engine,
+                 acquire_add(engine, session, semaphore, record->request_id),
+                 record);
+    return true;
+}
+
+/* What happens to a grant that is out. */
+static bool restore_of_grant(struct engine *engine,
+                             const struct engine_record *record)
+{
+    struct session *session = session_find(engine, record->session_id);
+    struct acquire *acquire =
+        session == NULL ? NULL
+                        : acquire_find(engine, session, record->acquire_id);
+    bool has_loss = record->loss >= 1 && record->loss <= PERMIT_LOSS_COUNT;
+
+    if (acquire == NULL || acquire->state != ACQUIRE_HELD ||
+        acquire->grant_id != record->grant_id) {
+        return false;
+    }
+    if (record->type == ENGINE_RECORD_EXPIRED) {
+        if (has_loss) {
+            acquire_lose(engine, acquire, record->loss, true);
+        }
+        return has_loss;
+    }
+    if (record->type == ENGINE_RECORD_REVOKED) {
+        if (!has_loss || acquire->loss != 0 || record->timeout_ms < 0) {
+            return false;
+        }
+        acquire_revoke(engine, acquire, record->loss, record->timeout_ms);
+        return true;
+    }
+    assert(record->type == ENGINE_RECORD_RELEASED);
+    if (record->permits == 0 || record->permits > acquire->permits) {
+        return false;
+    }
+    if (record->permits == acquire->permits) {
+        acquire_end(engine, acquire);
+    } else {
+        acquire_give_back(engine, acquire, record->permits);
+    }
+    return true;
+}
+
+static bool restore_posted(struct engine *engine,
+                           const struct engine_record *record)
+{
+    struct semaphore *semaphore =
+        name_is_valid(record) ? semaphore_find(engine, record->semaphore)
+                              : NULL;
+
+    if (semaphore == NULL || semaphore->kind != ENGINE_COUNTING ||
+        !permits_are_valid(record) ||
+        record->permits >
+            LIMIT_PERMITS_MAX - semaphore->value - semaphore->held) {
+        return false;
+    }
+    semaphore->value += record->permits;
+    return true;
+}
+
+static bool restore(struct engine *engine, const struct engine_record *record)
+{
+    switch (record->type) {
+    case ENGINE_RECORD_DEFINED:
+        return restore_defined(engine, record);
+    case ENGINE_RECORD_DELETED:
+        return restore_deleted(engine, record);
+    case ENGINE_RECORD_SESSION_OPENED:
+        return restore_session_opened(engine, record);
+    case ENGINE_RECORD_SESSION_ENDED:
+        return restore_session_ended(engine, record);
+    case ENGINE_RECORD_GRANTED:
+        return restore_granted(engine, record);
+    case ENGINE_RECORD_RELEASED:
+    case ENGINE_RECORD_REVOKED:
+    case ENGINE_RECORD_EXPIRED:
+        return restore_of_grant(engine, record);
+    case ENGINE_RECORD_POSTED:
+        return restore_posted(engine, record);
+    }
+    return false;
+}
+
+enum permit_status engine_restore(struct engine *engine,
+                                  const struct engine_record *record)
+{
+    assert(!engine->is_started);
+    if (record->seq <= engine->seq || !restore(engine, record)) {
+        return PERMIT_E_INVALID;
+    }
+    engine->seq = record->seq;
+    return PERMIT_OK;
+}

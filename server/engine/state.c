@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+#include "state.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- acquires */
+
+struct acquire *acquire_at(const struct engine *engine, uint32_t index)
+{
+    return index == 0 ? NULL : pool_at(&engine->acquires, index);
+}
+
+static uint32_t acquire_index(const struct engine *engine,
+                              const struct acquire *acquire)
+{
+    return (
+        uint32_t)(acquire -
+                  (const struct acquire *)(const void *)engine->acquires.items);
+}
+
+static uint64_t acquire_hash(const struct engine *engine, uint64_t session_id,
+                             uint64_t request_id)
+{
+    return table_mix(table_mix(session_id, engine->id_key) + request_id,
+                     engine->id_key);
+}
+
+struct acquire *acquire_find(const struct engine *engine,
+                             const struct session *session, uint64_t request_id)
+{
+    const struct table *table = &engine->acquires_by_id;
+    uint32_t index =
+        table_first(table, acquire_hash(engine, session->id, request_id));
+
+    while (index != 0) {
+        struct acquire *acquire = acquire_at(engine, index);
+        if (acquire->session == session && acquire->request_id == request_id) {
+            return acquire;
+        }
+        index = table_next(table, index);
+    }
+    return NULL;
+}
+
+static struct acquire_link *link_of(struct acquire *acquire,
+                                    enum acquire_chain chain)
+{
+    return chain == CHAIN_SESSION ? &acquire->in_session : &acquire->in_holders;
+}
+
+static void list_append(struct engine *engine, struct acquire_list *list,
+                        enum acquire_chain chain, struct acquire *acquire)
+{
+    uint32_t index = acquire_index(engine, acquire);
+    struct acquire_link *link = link_of(acquire, chain);
+
+    link->previous = list->last;
+    link->next = 0;
+    if (list->last == 0) {
+        assert(list->first == 0 && list->count == 0);
+        list->first = index;
+    } else {
+        link_of(acquire_at(engine, list->last), chain)->next = index;
+    }
+    list->last = index;
+    list->count++;
+}
+
+static void list_remove(struct engine *engine, struct acquire_list *list,
+                        enum acquire_chain chain, struct acquire *acquire)
+{
+    const struct acquire_link *link = link_of(acquire, chain);
+
+    assert(list->count > 0);
+    if (link->previous == 0) {
+        assert(acquire_at(engine, list->first) == acquire);
+        list->first = link->next;
+    } else {
+        link_of(acquire_at(engine, link->previous), chain)->next = link->next;
+    }
+    if (link->next == 0) {
+        assert(acquire_at(engine, list->last) == acquire);
+        list->last = link->previous;
+    } else {
+        link_of(acquire_at(engine, link->next), chain)->previous =
+            link->previous;
+    }
+    list->count--;
+}
+
+struct acquire_list *session_list(struct session *session,
+                                  enum acquire_state state)
+{
+    assert(state >= ACQUIRE_WAITING && state <= ACQUIRE_LOST);
+    return &session->acquires[state - 1];
+}
+
+uint32_t acquire_count(const struct engine *engine, enum acquire_state state)
+{
+    assert(state >= ACQUIRE_WAITING && state <= ACQUIRE_LOST);
+    return engine->acquires_count[state - 1];
+}
+
+/* Moves it to another of its session's lists; 0 is none. */
+static void acquire_set_state(struct engine *engine, struct acquire *acquire,
+                              uint8_t state)
+{
+    struct acquire_list *lists = acquire->session->acquires;
+
+    if (acquire->state != 0) {
+        list_remove(engine, &lists[acquire->state - 1], CHAIN_SESSION, acquire);
+        engine->acquires_count[acquire->state - 1]--;
+    }
+    acquire->state = state;
+    if (state != 0) {
+        list_append(engine, &lists[state - 1], CHAIN_SESSION, acquire);
+        engine->acquires_count[state - 1]++;
+    }
+}
+
+struct acquire *acquire_add(struct engine *engine, struct session *session,
+                            struct semaphore *semaphore, uint64_t request_id)
+{
+    struct acquire *acquire = acquire_find(engine, session, request_id);
+    uint32_t index;
+
+    if (acquire != NULL) {
+        assert(acquire->state == ACQUIRE_LOST);
+        acquire_remove(engine, acquire);
+    }
+    index = pool_take(&engine->acquires);
+    acquire = acquire_at(engine, index);
+    assert(acquire != NULL); /* The limits of all states fit into the pool. */
+    acquire->deadline.owner = DEADLINE_OF_ACQUIRE;
+    acquire->session = session;
+    acquire->semaphore = semaphore;
+    acquire->request_id = request_id;
+    table_insert(&engine->acquires_by_id,
+                 acquire_hash(engine, session->id, request_id), index);
+    return acquire;
+}
+
+void acquire_remove(struct engine *engine, struct acquire *acquire)
+{
+    uint32_t index = acquire_index(engine, acquire);
+
+    assert(acquire->state != ACQUIRE_HELD);
+    if (acquire->state == ACQUIRE_WAITING) {
+        acquire_unqueue(engine, acquire);
+    } else if (acquire->state == ACQUIRE_LOST) {
+        list_remove(engine, &engine->lost, CHAIN_HOLDER, acquire);
+    }
+    acquire_set_state(engine, acquire, 0);
+    table_remove(
+        &engine->acquires_by_id,
+        acquire_hash(engine, acquire->session->id, acquire->request_id), index);
+    pool_give(&engine->acquires, index);
+}
+
+void acquire_wait(struct engine *engine, struct acquire *acquire,
+                  const struct engine_event *event, uint64_t deadline_ns)
+{
+    assert(acquire->state == 0);
+    acquire->body_hash = event->body_hash;
+    acquire->since_ns = engine->now_ns;
+    acquire->hold_ms = event->acquire.hold_ms;
+    acquire->permits = event->acquire.permits;
+    acquire->consume = event->acquire.consume;
+    acquire->place =
+        queue_insert(&engine->queues, &acquire->semaphore->queue,
+                     acquire_index(engine, acquire), acquire->permits,
+                     engine->now_ns, ++engine->arrivals);
+    acquire_set_state(engine, acquire, ACQUIRE_WAITING);
+    deadlines_set(&engine->deadlines, &acquire->deadline, DEADLINE_ENDS_WAIT,
+                  deadline_ns);
+}
+
+void acquire_unqueue(struct engine *engine, struct acquire *acquire)
+{
+    assert(acquire->state == ACQUIRE_WAITING);
+    deadlines_clear(&engine->deadlines, &acquire->deadline);
+    queue_remove(&engine->queues, &acquire->semaphore->queue, acquire->place);
+    acquire_set_state(engine, acquire, 0);
+    semaphore_mark_to_be_served(engine, acquire->semaphore);
+}
+
+void acquire_hold(struct engine *engine, struct acquire *acquire,
+                  const struct engine_record *record)
+{
+    struct semaphore *semaphore = acquire->semaphore;
+
+    assert(acquire->state == 0);
+    semaphore_take(engine, semaphore, record);
+    semaphore->held += record->permits;
+    acquire->permits = record->permits;
+    acquire->grant_id = record->grant_id;
+    acquire->waited_ms = record->waited_ms;
+    acquire->hold_ms = record->hold_ms;
+    acquire->since_ns = engine->now_ns;
+    list_append(engine, &semaphore->holders, CHAIN_HOLDER, acquire);
+    acquire_set_state(engine, acquire, ACQUIRE_HELD);
+    deadlines_set(&engine->deadlines, &acquire->deadline, DEADLINE_GIVES_BACK,
+                  record->hold_ms == 0
+                      ? TIME_NEVER
+                      : deadline_after_ms(engine->now_ns, record->hold_ms));
+}
+
+void acquire_give_back(struct engine *engine, struct acquire *acquire,
+                       uint32_t permits)
+{
+    struct semaphore *semaphore = acquire->semaphore;
+
+    assert(acquire->state == ACQUIRE_HELD && permits <= acquire->permits);
+    assert(semaphore->held >= permits);
+    acquire->permits -= permits;
+    semaphore->held -= permits;
+    if (semaphore->kind == ENGINE_COUNTING) {
+        semaphore->value += permits;
+        assert(semaphore->value + semaphore->held <= LIMIT_PERMITS_MAX);
+    }
+    semaphore_mark_to_be_served(engine, semaphore);
+}
+
+/* Gives back all, and leaves the acquire without a state. */
+static void end_grant(struct engine *engine, struct acquire *acquire)
+{
+    struct semaphore *semaphore = acquire->semaphore;
+
+    acquire_give_back(engine, acquire, acquire->permits);
+    deadlines_clear(&engine->deadlines, &acquire->deadline);
+    list_remove(engine, &semaphore->holders, CHAIN_HOLDER, acquire);
+    acquire_set_state(engine, acquire, 0);
+    acquire->semaphore = NULL;
+    semaphore_remove_if_idle(engine, semaphore);
+}
+
+void acquire_end(struct engine *engine, struct acquire *acquire)
+{
+    assert(acquire->state == ACQUIRE_HELD);
+    engine->releases_total++;
+    end_grant(engine, acquire);
+    acquire_remove(engine, acquire);
+}
+
+void acquire_revoke(struct engine *engine, struct acquire *acquire,
+                    enum permit_loss loss, int64_t grace_ms)
+{
+    uint64_t end_ns = deadline_after_ms(engine->now_ns, grace_ms);
+
+    assert(acquire->state == ACQUIRE_HELD && acquire->loss == 0);
+    acquire->loss = (uint8_t)loss;
+    if (acquire->deadline.position == 0 || acquire->deadline.time_ns > end_ns) {
+        deadlines_set(&engine->deadlines, &acquire->deadline,
+                      DEADLINE_GIVES_BACK, end_ns);
+    }
+}
+
+void acquire_lose(struct engine *engine, struct acquire *acquire,
+                  enum permit_loss loss, bool is_remembered)
+{
+    assert(acquire->state == ACQUIRE_HELD);
+    acquire->semaphore->lost_total[loss - 1]++;
+    engine->lost_total++;
+    end_grant(engine, acquire);
+    if (!is_remembered || engine->limits.max_lost == 0) {
+        acquire_remove(engine, acquire);
+        return;
+    }
+    if (engine->lost.count == engine->limits.max_lost) {
+        acquire_remove(engine, acquire_at(engine, engine->lost.first));
+    }
+    acquire->loss = (uint8_t)loss;
+    list_append(engine, &engine->lost, CHAIN_HOLDER, acquire);
+    acquire_set_state(engine, acquire, ACQUIRE_LOST);
+}
+
+/* ---------------------------------------------------------------- sessions */
+
+struct session *session_at(const struct engine *engine, uint32_t index)
+{
+    return index == 0 ? NULL : pool_at(&engine->sessions, index);
+}
+
+static uint32_t session_find_index(const struct engine *engine, uint64_t id)
+{
+    const struct table *table = &engine->sessions_by_id;
+    uint32_t index = table_first(table, table_mix(id, engine->id_key));
+
+    while (index != 0 && session_at(engine, index)->id != id) {
+        index = table_next(table, index);
+    }
+    return index;
+}
+
+struct session *session_find(const struct engine *engine, uint64_t id)
+{
+    return session_at(engine, session_find_index(engine, id));
+}
+
+struct session *session_add(struct engine *engine, uint64_t id,
+                            int64_t timeout_ms)
+{
+    uint32_t index = pool_take(&engine->sessions);
+    struct session *session = session_at(engine, index);
+
+    assert(timeout_ms > 0);
+    if (session == NULL) {
+        return NULL;
+    }
+    if (engine->fence < id) {
+        engine->fence = id;
+    }
+    session->id = id;
+    session->timeout_ms = timeout_ms;
+    session->heard_ns = engine->now_ns;
+    session->is_connected = true;
+    session->deadline.owner = DEADLINE_OF_SESSION;
+    table_insert(&engine->sessions_by_id, table_mix(id, engine->id_key), index);
+    deadlines_set(&engine->deadlines, &session->deadline, DEADLINE_GIVES_BACK,
+                  deadline_after_ms(engine->now_ns, timeout_ms));
+    return session;
+}
+
+void session_set_disconnected(struct engine *engine, struct session *session)
+{
+    assert(session->is_connected);
+    session->is_connected = false;
+    engine->sessions_disconnected++;
+}
+
+void session_remove(struct engine *engine, struct session *session)
+{
+    uint32_t index = session_find_index(engine, session->id);
+
+    for (int i = 0; i < ACQUIRE_STATE_COUNT; i++) {
+        assert(session->acquires[i].count == 0);
+    }
+    if (!session->is_connected) {
+        engine->sessions_disconnected--;
+    }
+    deadlines_clear(&engine->deadlines, &session->deadline);
+    table_remove(&engine->sessions_by_id,
+                 table_mix(session->id, engine->id_key), index);
+    pool_give(&engine->sessions, index);
+}

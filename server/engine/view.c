@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <string.h>
+
+#include "state.h"
+
+uint64_t engine_next_deadline(const struct engine *engine)
+{
+    const struct deadline *first = deadlines_first(&engine->deadlines);
+
+    if (first == NULL) {
+        return TIME_NEVER;
+    }
+    return engine->is_started ? first->time_ns : 0;
+}
+
+uint64_t engine_seq(const struct engine *engine)
+{
+    return engine->seq;
+}
+
+void engine_get_totals(const struct engine *engine,
+                       struct engine_totals *ret_totals)
+{
+    assert(ret_totals != NULL);
+    *ret_totals = (struct engine_totals){
+        .fence = engine->fence,
+        .sessions = engine->sessions.used,
+        .sessions_disconnected = engine->sessions_disconnected,
+        .semaphores = tree_size(&engine->names_tree, engine->names_root),
+        .grants = acquire_count(engine, ACQUIRE_HELD),
+        .waiters = acquire_count(engine, ACQUIRE_WAITING),
+        .grants_total = engine->grants_total,
+        .releases_total = engine->releases_total,
+        .timeouts_total = engine->timeouts_total,
+        .lost_total = engine->lost_total,
+        .draining = engine->is_draining,
+    };
+}
+
+/* When it came, or was granted: what was restored, at the first event. */
+static uint64_t since_ns(const struct engine *engine,
+                         const struct acquire *acquire)
+{
+    return acquire == NULL                          ? TIME_NEVER
+           : acquire->since_ns < engine->started_ns ? engine->started_ns
+                                                    : acquire->since_ns;
+}
+
+static void fill_semaphore(const struct engine *engine,
+                           const struct semaphore *semaphore,
+                           struct engine_semaphore_view *ret_view)
+{
+    int64_t free_permits = semaphore_free_permits(semaphore);
+
+    assert(!semaphore->is_deleted);
+    *ret_view = (struct engine_semaphore_view){
+        .name = semaphore->name,
+        .definition = semaphore_definition(semaphore),
+        .held = semaphore->held,
+        .available = free_permits > 0 ? (uint64_t)free_permits : 0,
+        .holders = semaphore->holders.count,
+        .waiters = queue_count(&engine->queues, &semaphore->queue),
+        .waiting_permits = semaphore->queue.permits,
+        .fence = semaphore->fence,
+        .oldest_wait_ns = since_ns(
+            engine, acquire_at(engine, queue_first(&engine->queues,
+                                                   &semaphore->queue))),
+        .oldest_hold_ns =
+            since_ns(engine, acquire_at(engine, semaphore->holders.first)),
+        .grants_total = semaphore->grants_total,
+        .timeouts_total = semaphore->timeouts_total,
+        .queue_full_total = semaphore->queue_full_total,
+    };
+    memcpy(ret_view->lost_total, semaphore->lost_total,
+           sizeof(ret_view->lost_total));
+}
+
+static void fill_grant(const struct engine *engine,
+                       const struct acquire *acquire,
+                       struct engine_grant_view *ret_view)
+{
+    assert(acquire->state == ACQUIRE_HELD);
+    *ret_view = (struct engine_grant_view){
+        .grant_id = acquire->grant_id,
+        .session_id = acquire->session->id,
+        .acquire_id = acquire->request_id,
+        .semaphore = acquire->semaphore->name,
+        .permits = acquire->permits,
+        .granted_ns = since_ns(engine, acquire),
+        .waited_ms = acquire->waited_ms,
+        .expires_ns = acquire->deadline.position == 0
+                          ? TIME_NEVER
+                          : acquire->deadline.time_ns,
+        .lost = acquire->loss != 0,
+    };
+}
+
+static void fill_waiter(const struct acquire *acquire, uint64_t position,
+                        struct engine_waiter_view *ret_view)
+{
+    assert(acquire->state == ACQUIRE_WAITING);
+    *ret_view = (struct engine_waiter_view){
+        .session_id = acquire->session->id,
+        .acquire_id = acquire->request_id,
+        .position = position,
+        .semaphore = acquire->semaphore->name,
+        .permits = acquire->permits,
+        .queued_ns = acquire->since_ns,
+        .deadline_ns = acquire->deadline.position == 0
+                           ? TIME_NEVER
+                           : acquire->deadline.time_ns,
+        .disconnected = !acquire->session->is_connected,
+    };
+}
+
+bool engine_view_semaphore(const struct engine *engine, const char *name,
+                           struct engine_semaphore_view *ret_view)
+{
+    const struct semaphore *semaphore = semaphore_find(engine, name);
+
+    assert(ret_view != NULL);
+    if (semaphore == NULL) {
+        return false;
+    }
+    fill_semaphore(engine, semaphore, ret_view);
+    return true;
+}
+
+/* How many names come before those with the prefix; with_them: and they too. */
+static uint32_t prefix_rank(const struct engine *engine, const char *prefix,
+                            bool with_them)
+{
+    size_t length = strlen(prefix);
+    uint32_t index = engine->names_root;
+    uint32_t rank = 0;
+
+    while (index != 0) {
+        const struct semaphore *semaphore = semaphore_at(engine, index);
+        int order = strncmp(semaphore->name, prefix, length);
+        if (order < 0 || (order == 0 && with_them)) {
+            rank += 1 + tree_size(&engine->names_tree, semaphore->by_name.left);
+            index = semaphore->by_name.right;
+        } else {
+            index = semaphore->by_name.left;
+        }
+    }
+    return rank;
+}
+
+size_t engine_view_semaphores(const struct engine *engine, const char *prefix,
+                              size_t offset,
+                              struct engine_semaphore_view *views,
+                              size_t views_max, size_t *ret_total)
+{
+    uint32_t before = prefix_rank(engine, prefix, false);
+    uint32_t total = prefix_rank(engine, prefix, true) - before;
+    size_t count = 0;
+    uint32_t index = 0;
+
+    assert(views != NULL || views_max == 0);
+    if (offset < total) {
+        index = tree_nth(&engine->names_tree, engine->names_root,
+                         before + (uint32_t)offset);
+    }
+    while (count < views_max && offset + count < total) {
+        fill_semaphore(engine, semaphore_at(engine, index), &views[count++]);
+        index = tree_next(&engine->names_tree, index);
+    }
+    *ret_total = total;
+    return count;
+}
+
+size_t engine_view_holders(const struct engine *engine, const char *semaphore,
+                           size_t offset, struct engine_grant_view *views,
+                           size_t views_max, size_t *ret_total)
+{
+    const struct semaphore *found = semaphore_find(engine, semaphore);
+    const struct acquire *acquire = NULL;
+    size_t count = 0;
+
+    assert(views != NULL || views_max == 0);
+    *ret_total = found == NULL ? 0 : found->holders.count;
+    if (offset >= *ret_total) {
+        return 0;
+    }
+    acquire = acquire_at(engine, found->holders.first);
+    for (; offset > 0; offset--) {
+        acquire = acquire_at(engine, acquire->in_holders.next);
+    }
+    while (count < views_max && acquire != NULL) {
+        fill_grant(engine, acquire, &views[count++]);
+        acquire = acquire_at(engine, acquire->in_holders.next);
+    }
+    return count;
+}
+
+size_t engine_view_waiters(const struct engine *engine, const char *semaphore,
+                           size_t offset, struct engine_waiter_view *views,
+                           size_t views_max, size_t *ret_total)
+{
+    const struct semaphore *found = semaphore_find(engine, semaphore);
+    const struct acquire *acquire = NULL;
+    uint32_t place;
+    size_t count = 0;
+
+    assert(views != NULL || views_max == 0);
+    *ret_total =
+        found == NULL ? 0 : queue_count(&engine->queues, &found->queue);
+    if (offset >= *ret_total) {
+        return 0;
+    }
+    acquire = acquire_at(
+        engine, queue_nth(&engine->queues, &found->queue, (uint32_t)offset));
+    place = acquire->place;
+    while (count < views_max && place != 0) {
+        acquire =
+            acquire_at(engine, queue_place_at(&engine->queues, place)->waiter);
+        fill_waiter(acquire, offset + count + 1, &views[count]);
+        count++;
+        place = queue_next(&engine->queues, place);
+    }
+    return count;
+}
+
+/* The acquire of a session in one state, or NULL. */
+static const struct acquire *find(const struct engine *engine,
+                                  uint64_t session_id, uint64_t acquire_id,
+                                  enum acquire_state state)
+{
+    const struct session *session = session_find(engine, session_id);
+    const struct acquire *acquire =
+        session == NULL ? NULL : acquire_find(engine, session, acquire_id);
+
+    return acquire != NULL && acquire->state == state ? acquire : NULL;
+}
+
+bool engine_view_waiter(const struct engine *engine, uint64_t session_id,
+                        uint64_t acquire_id,
+                        struct engine_waiter_view *ret_view)
+{
+    const struct acquire *acquire =
+        find(engine, session_id, acquire_id, ACQUIRE_WAITING);
+
+    if (acquire == NULL) {
+        return false;
+    }
+    fill_waiter(acquire,
+                (uint64_t)queue_rank(&engine->queues, acquire->place) + 1,
+                ret_view);
+    return true;
+}
+
+bool engine_view_grant(const struct engine *engine, uint64_t session_id,
+                       uint64_t acquire_id, struct engine_grant_view *ret_view)
+{
+    const struct acquire *acquire =
+        find(engine, session_id, acquire_id, ACQUIRE_HELD);
+
+    if (acquire == NULL) {
+        return false;
+    }
+    fill_grant(engine, acquire, ret_view);
+    return true;
+}
