@@ -140,7 +140,7 @@ class Daemon:
         connection.hello(name=name, **(hello or {}))
         return connection
 
-    def signal(self, number):
+    def send_signal(self, number):
         self.process.send_signal(number)
 
     def wait(self, timeout=STOP_TIMEOUT):
@@ -150,7 +150,7 @@ class Daemon:
     def stop(self, number=signal.SIGTERM, timeout=STOP_TIMEOUT):
         """Stops the daemon; returns its exit code. KILL after the timeout."""
         if self.process.poll() is None:
-            self.signal(number)
+            self.send_signal(number)
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -167,11 +167,42 @@ class Daemon:
         try:
             code = self.stop()
         except subprocess.TimeoutExpired:
-            return f"did not stop within {STOP_TIMEOUT} s\n" + self.log()
-        report = SANITIZER.search(self.log())
-        if report or (self.must_be_clean and code != 0):
-            return f"exit code {code}\n" + self.log()
+            return f"did not stop in {STOP_TIMEOUT} s\n{self.log()[-4000:]}"
+        log = self.log()
+        report = SANITIZER.search(log)
+        if report:
+            return f"exit code {code}\n{log[report.start():][:8000]}"
+        if self.must_be_clean and code != 0:
+            return f"exit code {code}\n{log[-4000:]}"
         return ""
+
+
+class Child:
+    """A client in a process of its own, which holds one permit of `name`."""
+
+    def __init__(self, daemon, name, count=1):
+        ready, write = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                line = daemon.client("child")
+                for _ in range(count):
+                    assert wire.kind(line.acquire(name)) == "granted"
+                os.write(write, b"x")
+                while True:
+                    signal.pause()
+            finally:
+                os._exit(1)
+        os.close(write)
+        assert os.read(ready, 1) == b"x"
+        os.close(ready)
+
+    def kill(self, number=signal.SIGKILL):
+        os.kill(self.pid, number)
+
+    def reap(self):
+        self.kill()
+        os.waitpid(self.pid, 0)
 
 
 def eventually(condition, timeout=10, interval=0.01):

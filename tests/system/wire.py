@@ -69,7 +69,7 @@ def frame(message):
     return struct.pack(">I", len(message)) + message
 
 
-def message(kind, id, answered_below=0, **fields):
+def message(kind, id, /, answered_below=0, **fields):
     """A ClientMessage: message("post", 3, semaphore="jobs", permits=1)."""
     whole = pb.ClientMessage(id=id, answered_below=answered_below)
     part = getattr(whole, kind)
@@ -95,7 +95,7 @@ def held(semaphore, permits=1):
     return pb.Part(semaphore=as_bytes(semaphore), permits=permits)
 
 
-def request(kind, id, **fields):
+def request(kind, id, /, **fields):
     """The frame of a request."""
     return frame(message(kind, id, **fields))
 
@@ -193,7 +193,7 @@ class Connection:
         self.next_id += 1
         return self.next_id - 1
 
-    def send(self, kind, id=None, **fields):
+    def send(self, kind, id=None, /, **fields):
         """Sends a request and returns its id."""
         if id is None:
             id = self.new_id()
@@ -311,7 +311,7 @@ class Connection:
         self.welcome = answer.welcome
         return answer.welcome
 
-    def call(self, kind, timeout=None, **fields):
+    def call(self, kind, /, timeout=None, **fields):
         """Sends a request and returns its answer."""
         return self.answer(self.send(kind, **fields), timeout)
 
