@@ -170,6 +170,9 @@ void model_grant(struct model *model, const struct model_waiter *waiter)
     if (cap_ms != 0 && (hold_ms == 0 || hold_ms > cap_ms)) {
         hold_ms = cap_ms;
     }
+    if (waiter->consume) {
+        hold_ms = 0; /* Nothing is held. */
+    }
     told = model_answer(model, waiter->session_id, waiter->acquire_id,
                         ENGINE_ACQUIRE, PERMIT_OK);
     told->grant_id = ++model->fence;

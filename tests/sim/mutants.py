@@ -20,6 +20,13 @@ SEEDS = "1..200"
 TIMEOUT_S = 60  # A mutant that never ends is found, too.
 
 GATE = "server/gate.c"
+ACQUIRES = "server/engine/acquires.c"
+DEADLINES = "server/engine/deadlines.c"
+ENGINE = "server/engine/engine.c"
+QUEUE = "server/engine/queue.c"
+SEMAPHORES = "server/engine/semaphores.c"
+SESSIONS = "server/engine/sessions.c"
+STATE = "server/engine/state.c"
 
 # Name, file, old text, new text. Blanks and line ends in the old text stand for
 # any blanks, so that formatting does not matter.
@@ -38,6 +45,54 @@ MUTANTS = [
      "false"),
     ("batch_while_busy", GATE,
      "count == 0 || gate->store->is_busy(gate->store)", "count == 0"),
+    ("try_passes_a_waiter", ACQUIRES,
+     "queue_first_eligible(&engine->queues, &semaphore->queue) == 0 && "
+     "permits <= semaphore_free_permits(semaphore)",
+     "permits <= semaphore_free_permits(semaphore)"),
+    ("one_grant_above_the_quota", ACQUIRES,
+     "session_list(session, ACQUIRE_HELD)->count >=",
+     "session_list(session, ACQUIRE_HELD)->count >"),
+    ("over_release_allowed", ACQUIRES,
+     "if (permits > acquire->permits || (name", "if ((name"),
+    ("late_timer_grants", ENGINE,
+     "due_step(engine) || event_step(engine)",
+     "event_step(engine) || due_step(engine)"),
+    ("due_one_ns_late", ENGINE,
+     "due->time_ns > engine->event.now_ns",
+     "due->time_ns >= engine->event.now_ns"),
+    ("end_serves_at_last", ENGINE,
+     "serve_step(engine) || leave_grants_step(engine)",
+     "leave_grants_step(engine) || serve_step(engine)"),
+    ("end_forgets_a_grant", SESSIONS,
+     "if (acquire != NULL) { acquire_lose(",
+     "if (acquire != NULL && acquire->permits != 2) { acquire_lose("),
+    ("waits_end_before_holds", DEADLINES,
+     "return a->class < b->class;", "return a->class > b->class;"),
+    ("same_instant_newest_first", DEADLINES,
+     "return a->sequence < b->sequence;", "return a->sequence > b->sequence;"),
+    ("newest_first", QUEUE,
+     "a->number < b->number", "a->number > b->number"),
+    ("grants_who_is_set_aside", QUEUE,
+     "} else if (!place->is_set_aside) { return place->waiter;",
+     "} else if (true) { return place->waiter;"),
+    ("grant_one_too_many", SEMAPHORES,
+     "(int64_t)semaphore->permits - semaphore->held",
+     "(int64_t)semaphore->permits + 1 - semaphore->held"),
+    ("release_forgotten", STATE,
+     "semaphore->held -= permits;", ""),
+    ("cancel_wakes_nobody", STATE,
+     "acquire_set_state(engine, acquire, 0); "
+     "semaphore_mark_to_be_served(engine, acquire->semaphore);",
+     "acquire_set_state(engine, acquire, 0);"),
+    ("part_frees_all", STATE,
+     "acquire->permits -= permits; semaphore->held -= permits;",
+     "semaphore->held -= acquire->permits; acquire->permits -= permits;"),
+    ("fence_repeats", SEMAPHORES,
+     "if (engine->fence < record->grant_id) { "
+     "engine->fence = record->grant_id; }", ""),
+    ("grace_outlives_hold", STATE,
+     "acquire->deadline.position == 0 || acquire->deadline.time_ns > end_ns",
+     "true"),
 ]
 
 

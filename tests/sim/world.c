@@ -17,6 +17,9 @@ static const char *const names[WORLD_NAMES] = {
     "a" TEN(TEN("x")) TEN("y") TEN("z") "1234567",
     "a" TEN(TEN("x")) TEN("y") TEN("z") "1234568"};
 
+/* Is defined by chance only. */
+static const char nowhere[] = "nowhere";
+
 const char *world_name(uint32_t number)
 {
     assert(number < WORLD_NAMES);
@@ -136,7 +139,7 @@ void world_init(struct world *world, uint64_t seed)
 static const char *some_name(struct world *world)
 {
     if (random_chance(&world->random, 2)) {
-        return "nowhere";
+        return nowhere;
     }
     return names[random_below(&world->random, world->names)];
 }
@@ -286,11 +289,12 @@ static void make_release(struct world *world, const struct model *model,
                 random_chance(random, 80)) {
                 uint32_t n = 0;
 
-                while (strcmp(names[n],
+                while (n < WORLD_NAMES &&
+                       strcmp(names[n],
                               model->semaphores[held->semaphore].name) != 0) {
                     n++;
                 }
-                event->release.semaphore = names[n];
+                event->release.semaphore = n < WORLD_NAMES ? names[n] : nowhere;
             }
         }
     }
