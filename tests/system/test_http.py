@@ -233,15 +233,21 @@ def test_names_with_slashes(shared, busy):
     "/nothing", "/api", "/api/v1", "/api/v2/semaphores", "/api/v1/nothing",
     "/api/v1/semaphores/none", "/api/v1/semaphores/none/holders",
     "/api/v1/semaphores/none/waiters", "/api/v1/semaphores/busy/nothing",
-    "/api/v1/semaphores/bu%00sy", "/api/v1/semaphores/%ff",
     "/api/v1/semaphores/..%2f..%2fetc%2fpasswd",
-    "/api/v1/semaphores/busy%20", "/api/v1/semaphores/" + "x" * 129,
     "/../../etc/passwd", "/status/", "/livez/x",
 ])
 def test_404(shared, busy, path):
     body = is_problem(shared.get(path), 404)
     if "/semaphores/none" in path:
         assert body["reason"] == "not_found"
+
+
+@pytest.mark.parametrize("name", ["", "bu%00sy", "%ff", "busy%20", "-a",
+                                  "x" * 129, "a%2", "%", "a*"])
+def test_a_bad_name_is_400(shared, busy, name):
+    for rest in ("", "/holders", "/waiters"):
+        body = is_problem(shared.get(f"/api/v1/semaphores/{name}{rest}"), 400)
+        assert body["reason"] == "invalid"
 
 
 def test_livez_and_readyz(shared):
