@@ -58,27 +58,28 @@ static void init_weights(struct world *world)
         uint32_t most;
         uint32_t crowd;
     } events[] = {{ENGINE_TICK, 10, 2},       {ENGINE_SESSION_OPEN, 8, 4},
-                  {ENGINE_SESSION_END, 3, 1}, {ENGINE_SESSION_DISCONNECT, 3, 1},
-                  {ENGINE_ACQUIRE, 40, 600},  {ENGINE_CANCEL, 10, 10},
+                  {ENGINE_SESSION_END, 2, 1}, {ENGINE_SESSION_DISCONNECT, 2, 1},
+                  {ENGINE_ACQUIRE, 60, 600},  {ENGINE_CANCEL, 10, 10},
                   {ENGINE_RELEASE, 30, 20},   {ENGINE_POST, 8, 6},
-                  {ENGINE_DEFINE, 8, 4},      {ENGINE_DELETE, 4, 1}};
+                  {ENGINE_DEFINE, 8, 4},      {ENGINE_DELETE, 2, 1}};
     static const struct {
         enum world_clock clock;
         uint32_t most;
         uint32_t crowd;
-    } clocks[] = {{WORLD_STANDS, 40, 600},
+    } clocks[] = {{WORLD_STANDS, 80, 600},
                   {WORLD_NEXT_MS, 20, 10},
                   {WORLD_SOME_NS, 10, 10},
                   {WORLD_AT_DEADLINE, 10, 1},
                   {WORLD_BEFORE_DEADLINE, 5, 1},
                   {WORLD_AFTER_DEADLINE, 5, 1},
-                  {WORLD_FAR, 3, 1}};
+                  {WORLD_FAR, 2, 1}};
     struct random *random = &world->random;
 
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         world->event_weights[events[i].type] =
             world->crowd ? events[i].crowd
-                         : random_between(random, 1, events[i].most);
+                         : random_between(random, (events[i].most + 2) / 3,
+                                          events[i].most);
     }
     for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
         world->clock_weights[clocks[i].clock] =
@@ -116,7 +117,7 @@ void world_init(struct world *world, uint64_t seed)
 {
     memset(world, 0, sizeof(*world));
     world->random.state = random_mix(seed + 1);
-    world->crowd = random_chance(&world->random, 3);
+    world->crowd = random_chance(&world->random, 5);
     world->names = random_between(&world->random, 1, WORLD_NAMES);
     world->sessions = random_between(&world->random, 1, 8);
     world->permits_max = random_between(&world->random, 1, 5);
@@ -142,6 +143,24 @@ static const char *some_name(struct world *world)
         return nowhere;
     }
     return names[random_below(&world->random, world->names)];
+}
+
+/* Mostly a semaphore that is there; kind 0 is any. */
+static const char *some_defined(struct world *world, const struct model *model,
+                                enum engine_kind kind)
+{
+    const char *name = some_name(world);
+
+    for (int tries = 0; tries < 6; tries++) {
+        size_t row = model_find_semaphore(model, name);
+
+        if (row != MODEL_SEMAPHORES_MAX &&
+            (kind == 0 || model->semaphores[row].definition.kind == kind)) {
+            break;
+        }
+        name = some_name(world);
+    }
+    return name;
 }
 
 static uint32_t some_permits(struct world *world)
@@ -215,15 +234,24 @@ static uint64_t move_clock(struct world *world, const struct model *model)
 /* -------------------------------------------------------------------- events
  */
 
-static void make_acquire(struct world *world, struct engine_event *event)
+static void make_acquire(struct world *world, const struct model *model,
+                         struct engine_event *event)
 {
     struct random *random = &world->random;
+    const char *name = some_defined(world, model, 0);
+    size_t row = model_find_semaphore(model, name);
+    bool counting = row != MODEL_SEMAPHORES_MAX &&
+                    model->semaphores[row].definition.kind == ENGINE_COUNTING;
 
-    event->acquire.semaphore = some_name(world);
+    event->acquire.semaphore = name;
     event->acquire.permits = some_permits(world);
-    event->acquire.consume = random_chance(random, 10);
-    event->acquire.expect_permits =
-        random_chance(random, 10) ? random_between(random, 1, 5) : 0;
+    event->acquire.consume = random_chance(random, counting ? 20 : 1);
+    if (random_chance(random, 10)) {
+        event->acquire.expect_permits =
+            row == MODEL_SEMAPHORES_MAX || random_chance(random, 10)
+                ? random_between(random, 1, 5)
+                : model->semaphores[row].definition.permits;
+    }
     event->acquire.wait_ms = some_ms(world);
     if (random_chance(random, world->crowd ? 2 : 25)) {
         event->acquire.wait_ms = 0;
@@ -307,7 +335,8 @@ static void make_define(struct world *world, struct engine_event *event)
 
     event->define.semaphore = some_name(world);
     *definition = (struct engine_definition){
-        .fields = random_below(random, 32),
+        .fields = random_below(random, 32) |
+                  (random_chance(random, 60) ? ENGINE_FIELD_PERMITS : 0u),
         .kind = random_chance(random, 60) ? ENGINE_BOUNDED : ENGINE_COUNTING,
         .permits = random_between(random, 1, world->permits_max + 2),
         .max_queue = random_below(random, 8),
@@ -344,11 +373,12 @@ static void make_words(struct world *world, const struct model *model,
     case ENGINE_SESSION_OPEN:
         event->session_id = 0;
         event->session_open.timeout_ms =
-            world->crowd ? random_between(random, 200, 800)
-                         : random_between(random, 1, 4 * world->span_ms);
+            world->crowd || random_chance(random, 80)
+                ? random_between(random, 200, 2000)
+                : random_between(random, 1, 4 * world->span_ms);
         break;
     case ENGINE_ACQUIRE:
-        make_acquire(world, event);
+        make_acquire(world, model, event);
         break;
     case ENGINE_CANCEL:
         event->cancel.acquire_id =
@@ -358,7 +388,7 @@ static void make_words(struct world *world, const struct model *model,
         make_release(world, model, event);
         break;
     case ENGINE_POST:
-        event->post.semaphore = some_name(world);
+        event->post.semaphore = some_defined(world, model, ENGINE_COUNTING);
         event->post.permits = some_permits(world);
         if (world->crowd && random_chance(random, 50)) {
             event->post.permits = random_between(random, 1, 1000);
@@ -368,7 +398,7 @@ static void make_words(struct world *world, const struct model *model,
         make_define(world, event);
         break;
     case ENGINE_DELETE:
-        event->delete.semaphore = some_name(world);
+        event->delete.semaphore = some_defined(world, model, 0);
         event->delete.force = random_chance(random, 60);
         event->delete.grace_ms = random_chance(random, 15) ? 0 : some_ms(world);
         break;
@@ -425,6 +455,13 @@ struct engine_event world_next(struct world *world, const struct model *model)
     event.body_hash = world_body_hash(event.request_id);
     event.type = (enum engine_event_type)pick(
         &world->random, world->event_weights, ENGINE_DRAIN + 1);
+    if (event.type == ENGINE_RELEASE && model->grants_count == 0 &&
+        random_chance(&world->random, 80)) {
+        event.type = ENGINE_ACQUIRE;
+    }
+    if (event.type == ENGINE_DRAIN && random_chance(&world->random, 95)) {
+        event.type = ENGINE_TICK;
+    }
     if (event.type == ENGINE_SESSION_OPEN &&
         model->sessions_count >= world->sessions &&
         !random_chance(&world->random, 5)) {
