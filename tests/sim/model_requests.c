@@ -211,6 +211,10 @@ static void apply_post(struct model *model, const struct engine_event *event)
     size_t row = model_find_semaphore(model, event->post.semaphore);
     struct model_semaphore *semaphore = &model->semaphores[row];
 
+    if (event->post.permits == 0 || event->post.permits > LIMIT_PERMITS_MAX) {
+        model_answer_event(model, event, PERMIT_E_INVALID);
+        return;
+    }
     if (row == MODEL_SEMAPHORES_MAX) {
         model_answer_event(model, event, PERMIT_E_NOT_FOUND);
         return;

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine.h"
 #include "laws.h"
@@ -105,7 +106,7 @@ static void drain(struct run *run)
         }
     }
     run->counts->effects += count;
-    if (count > 8 * LIMIT_STEPS_MAX) {
+    if (count > 3 * LIMIT_STEPS_MAX) {
         fail(run, "one call of the engine does a bounded number of steps");
     }
 }
@@ -126,7 +127,65 @@ static void hear_meanwhile(struct run *run)
     }
 }
 
+/* While work is left, operators look, too; what they see need not be whole. */
+static void look_meanwhile(struct run *run)
+{
+    const struct engine *engine = run->engine;
+    struct engine_semaphore_view semaphores[4];
+    struct engine_grant_view grants[4];
+    struct engine_waiter_view waiters[4];
+    size_t total;
+    size_t count = engine_view_semaphores(engine, "", 0, semaphores, 4, &total);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct engine_semaphore_view *view = &semaphores[i];
+
+        (void)engine_view_holders(engine, view->name, 3, grants, 4, &total);
+        if (total != view->holders) {
+            fail(run, "a page of holders is of another number");
+        }
+        (void)engine_view_waiters(engine, view->name, 3, waiters, 4, &total);
+        if (total != view->waiters) {
+            fail(run, "a page of waiters is of another number");
+        }
+    }
+}
+
 /* ------------------------------------------------------------------- events */
+
+/* Where the words of an event have its name; NULL if it has none. */
+static const char **name_in(struct engine_event *event)
+{
+    if (event->type == ENGINE_ACQUIRE) {
+        return &event->acquire.semaphore;
+    }
+    if (event->type == ENGINE_RELEASE) {
+        return &event->release.semaphore;
+    }
+    if (event->type == ENGINE_POST) {
+        return &event->post.semaphore;
+    }
+    if (event->type == ENGINE_DEFINE) {
+        return &event->define.semaphore;
+    }
+    return event->type == ENGINE_DELETE ? &event->delete.semaphore : NULL;
+}
+
+/* Lends the event for the call, and no longer. */
+static void apply(struct run *run)
+{
+    struct engine_event lent = run->event;
+    char name[LIMIT_NAME_BYTES_MAX + 1];
+    const char **place = name_in(&lent);
+
+    if (place != NULL && *place != NULL) {
+        snprintf(name, sizeof(name), "%s", *place);
+        *place = name;
+    }
+    engine_apply(run->engine, &lent);
+    memset(name, '?', sizeof(name));
+    memset(&lent, 0xff, sizeof(lent));
+}
 
 static void check_deadline(struct run *run)
 {
@@ -188,11 +247,12 @@ static void step(struct run *run)
     model_apply(run->model, &run->event);
     run->matched = 0;
     laws_event(run->laws, &run->event);
-    engine_apply(run->engine, &run->event);
+    apply(run);
     drain(run);
     run->counts->continued += engine_has_work(run->engine);
     while (!run->has_failed && engine_has_work(run->engine)) {
         hear_meanwhile(run);
+        look_meanwhile(run);
         engine_continue(run->engine);
         drain(run);
     }
@@ -233,7 +293,7 @@ static void restart(struct run *run)
     run->matched = 0;
     laws_restart(run->laws);
     laws_event(run->laws, &run->event);
-    engine_apply(run->engine, &run->event);
+    apply(run);
     drain(run);
     check_after(run);
 }

@@ -95,7 +95,7 @@ static void init_limits(struct world *world)
 
     world->limits = (struct engine_limits){
         .max_sessions = random_between(random, 4, 12),
-        .max_semaphores = 64,
+        .max_semaphores = world->names + random_below(random, 4),
         .max_waiters = tight ? random_between(random, 3, 12) : 60,
         .max_grants = tight ? random_between(random, 3, 12) : 50,
         .max_lost = random_between(random, 1, 8),
@@ -390,6 +390,10 @@ static void make_words(struct world *world, const struct model *model,
     case ENGINE_POST:
         event->post.semaphore = some_defined(world, model, ENGINE_COUNTING);
         event->post.permits = some_permits(world);
+        if (random_chance(random, 2)) {
+            event->post.permits =
+                random_chance(random, 50) ? 0 : LIMIT_PERMITS_MAX + 1;
+        }
         if (world->crowd && random_chance(random, 50)) {
             event->post.permits = random_between(random, 1, 1000);
         }
