@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "records.h"
 #include "world.h"
 
 #define REQUESTS_MAX 4096
@@ -151,12 +152,12 @@ void laws_event(struct laws *laws, const struct engine_event *event)
 static void note(struct laws *laws, const struct engine_record *record)
 {
     demand(laws, record->seq == ++laws->seq, "records are numbered 1, 2, 3");
+    demand(laws, records_is_whole(record), "a record has what it needs");
     demand(laws,
            record->request_id == 0 ||
                record->body_hash == world_body_hash(record->request_id),
            "a record has the hash of the request that made it");
-    demand(laws, laws->records_count < RECORDS_MAX, "too many records");
-    if (laws->broken == NULL) {
+    if (laws->records_count < RECORDS_MAX) {
         laws->records[laws->records_count++] = *record;
     }
 }

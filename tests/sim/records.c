@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include "records.h"
+
+/* Which of the fields each type of record uses: there it has a value, and a
+ * zero anywhere else. Bits that are not here may be either. */
+enum use {
+    USE_NAME = 1 << 0,
+    USE_GRANT = 1 << 1,
+    USE_PERMITS = 1 << 2,
+    USE_ACQUIRE = 1 << 3,
+    USE_LOSS = 1 << 4,
+    USE_DEFINITION = 1 << 5,
+    USE_REQUEST = 1 << 6
+};
+
+static const struct {
+    unsigned must;
+    unsigned may;
+} uses[] = {
+    [ENGINE_RECORD_DEFINED] = {USE_NAME | USE_DEFINITION | USE_REQUEST, 0},
+    [ENGINE_RECORD_DELETED] = {USE_NAME | USE_REQUEST, 0},
+    [ENGINE_RECORD_SESSION_OPENED] = {USE_REQUEST, 0},
+    [ENGINE_RECORD_SESSION_ENDED] = {0, USE_REQUEST}, /* None by silence. */
+    [ENGINE_RECORD_GRANTED] = {USE_NAME | USE_GRANT | USE_PERMITS | USE_REQUEST,
+                               0},
+    [ENGINE_RECORD_RELEASED] = {USE_GRANT | USE_PERMITS | USE_ACQUIRE |
+                                    USE_REQUEST,
+                                0},
+    [ENGINE_RECORD_REVOKED] = {USE_GRANT | USE_ACQUIRE | USE_LOSS, USE_REQUEST},
+    [ENGINE_RECORD_EXPIRED] = {USE_GRANT | USE_ACQUIRE | USE_LOSS, 0},
+    [ENGINE_RECORD_POSTED] = {USE_NAME | USE_PERMITS | USE_REQUEST, 0}};
+
+bool records_is_whole(const struct engine_record *record)
+{
+    bool granted = record->type == ENGINE_RECORD_GRANTED;
+    bool timed = record->type == ENGINE_RECORD_SESSION_OPENED ||
+                 record->type == ENGINE_RECORD_REVOKED;
+    unsigned used = (record->semaphore[0] != '\0' ? USE_NAME : 0u) |
+                    (record->grant_id != 0 ? USE_GRANT : 0u) |
+                    (record->permits != 0 ? USE_PERMITS : 0u) |
+                    (record->acquire_id != 0 ? USE_ACQUIRE : 0u) |
+                    (record->loss != 0 ? USE_LOSS : 0u) |
+                    (record->definition.fields != 0 ? USE_DEFINITION : 0u) |
+                    (record->request_id != 0 ? USE_REQUEST : 0u);
+
+    if (record->type < ENGINE_RECORD_DEFINED ||
+        record->type > ENGINE_RECORD_POSTED) {
+        return false;
+    }
+    used &= ~uses[record->type].may;
+    return used == uses[record->type].must &&
+           (record->request_id != 0 || record->body_hash == 0) &&
+           (granted || (!record->consume && record->hold_ms == 0 &&
+                        record->waited_ms == 0)) &&
+           (timed || record->timeout_ms == 0);
+}
