@@ -9,7 +9,6 @@
 
 #define REQUESTS_MAX 4096
 #define GRANTS_MAX 4096
-#define RECORDS_MAX 8192
 #define NAMES_MAX (WORLD_NAMES + 1)
 #define NO_NAME NAMES_MAX
 
@@ -50,9 +49,7 @@ struct laws {
     struct held held[GRANTS_MAX];
     size_t held_count;
     struct semaphore semaphores[NAMES_MAX];
-    struct engine_record records[RECORDS_MAX]; /* Of this event; see note(). */
-    size_t records_count;
-    uint64_t seq;
+    struct records records; /* Of this event. */
     const char *broken;
 };
 
@@ -67,8 +64,8 @@ struct laws *laws_create(void)
         laws->requests_count = 0;
         laws->held_count = 0;
         memset(laws->semaphores, 0, sizeof(laws->semaphores));
-        laws->records_count = 0;
-        laws->seq = 0;
+        laws->records.seq = 0;
+        records_begin(&laws->records);
         laws->broken = NULL;
     }
     return laws;
@@ -122,7 +119,7 @@ void laws_event(struct laws *laws, const struct engine_event *event)
     size_t session = find_session(laws, event->session_id);
 
     laws->event = *event;
-    laws->records_count = 0;
+    records_begin(&laws->records);
     for (size_t i = 0; i < NAMES_MAX; i++) {
         laws->semaphores[i].out_before = laws->semaphores[i].out;
     }
@@ -145,39 +142,6 @@ void laws_event(struct laws *laws, const struct engine_event *event)
         request->consume = event->acquire.consume;
     }
     laws->requests_count++;
-}
-
-/* ------------------------------------------------------------------ records */
-
-static void note(struct laws *laws, const struct engine_record *record)
-{
-    demand(laws, record->seq == ++laws->seq, "records are numbered 1, 2, 3");
-    demand(laws, records_is_whole(record), "a record has what it needs");
-    demand(laws,
-           record->request_id == 0 ||
-               record->body_hash == world_body_hash(record->request_id),
-           "a record has the hash of the request that made it");
-    if (laws->records_count < RECORDS_MAX) {
-        laws->records[laws->records_count++] = *record;
-    }
-}
-
-/* Was there such a record since the event began? A grant_id or a request_id of
- * 0 is any. */
-static bool is_recorded(const struct laws *laws, enum engine_record_type type,
-                        uint64_t session_id, uint64_t request_id,
-                        uint64_t grant_id)
-{
-    for (size_t i = 0; i < laws->records_count; i++) {
-        const struct engine_record *record = &laws->records[i];
-
-        if (record->type == type && record->session_id == session_id &&
-            (request_id == 0 || record->request_id == request_id) &&
-            (grant_id == 0 || record->grant_id == grant_id)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* ------------------------------------------------------------------ effects */
@@ -215,8 +179,9 @@ static void granted(struct laws *laws, const struct request *request,
     demand(laws, effect->answer.grant_id > laws->fence, "fences only grow");
     laws->fence = effect->answer.grant_id;
     demand(laws,
-           is_recorded(laws, ENGINE_RECORD_GRANTED, effect->session_id,
-                       effect->request_id, effect->answer.grant_id),
+           records_have(&laws->records, ENGINE_RECORD_GRANTED,
+                        effect->session_id, effect->request_id,
+                        effect->answer.grant_id),
            "GRANTED is recorded before it is told");
     if (request->consume) {
         semaphore->permits -= request->permits;
@@ -236,8 +201,8 @@ static void released(struct laws *laws, const struct engine_effect *effect)
 
     demand(laws, i < laws->held_count, "what is released was held");
     demand(laws,
-           is_recorded(laws, ENGINE_RECORD_RELEASED, effect->session_id,
-                       effect->request_id, 0),
+           records_have(&laws->records, ENGINE_RECORD_RELEASED,
+                        effect->session_id, effect->request_id, 0),
            "RELEASED is recorded before it is told");
     if (i == laws->held_count) {
         return;
@@ -256,8 +221,8 @@ static void defined(struct laws *laws)
         &laws->semaphores[name_of(laws->event.define.semaphore)];
 
     demand(laws,
-           is_recorded(laws, ENGINE_RECORD_DEFINED, laws->event.session_id,
-                       laws->event.request_id, 0),
+           records_have(&laws->records, ENGINE_RECORD_DEFINED,
+                        laws->event.session_id, laws->event.request_id, 0),
            "DEFINED is recorded before it is told");
     if (!semaphore->is_there) {
         *semaphore = (struct semaphore){.is_there = true, .permits = 1};
@@ -281,8 +246,8 @@ static void deleted(struct laws *laws)
     size_t name = name_of(laws->event.delete.semaphore);
 
     demand(laws,
-           is_recorded(laws, ENGINE_RECORD_DELETED, laws->event.session_id,
-                       laws->event.request_id, 0),
+           records_have(&laws->records, ENGINE_RECORD_DELETED,
+                        laws->event.session_id, laws->event.request_id, 0),
            "DELETED is recorded before it is told");
     memset(&laws->semaphores[name], 0, sizeof(laws->semaphores[name]));
     for (size_t i = 0; i < laws->held_count; i++) {
@@ -301,8 +266,8 @@ static void opened(struct laws *laws, const struct engine_effect *effect)
     laws->sessions[laws->sessions_count].silent = false;
     laws->sessions[laws->sessions_count++].id = effect->session_id;
     demand(laws,
-           is_recorded(laws, ENGINE_RECORD_SESSION_OPENED, effect->session_id,
-                       effect->request_id, 0),
+           records_have(&laws->records, ENGINE_RECORD_SESSION_OPENED,
+                        effect->session_id, effect->request_id, 0),
            "SESSION_OPENED is recorded before it is told");
 }
 
@@ -311,8 +276,8 @@ static void posted(struct laws *laws)
     const struct engine_event *event = &laws->event;
 
     demand(laws,
-           is_recorded(laws, ENGINE_RECORD_POSTED, event->session_id,
-                       event->request_id, 0),
+           records_have(&laws->records, ENGINE_RECORD_POSTED, event->session_id,
+                        event->request_id, 0),
            "POSTED is recorded before it is told");
     laws->semaphores[name_of(event->post.semaphore)].permits +=
         event->post.permits;
@@ -370,16 +335,16 @@ static void lost(struct laws *laws, const struct engine_effect *effect)
     demand(laws, i < laws->held_count, "what is lost was held");
     if (effect->lost.grace_ms > 0) {
         demand(laws,
-               is_recorded(laws, ENGINE_RECORD_REVOKED, effect->session_id, 0,
-                           grant_id),
+               records_have(&laws->records, ENGINE_RECORD_REVOKED,
+                            effect->session_id, 0, grant_id),
                "REVOKED is recorded before it is told");
         return;
     }
     demand(laws,
-           is_recorded(laws, ENGINE_RECORD_EXPIRED, effect->session_id, 0,
-                       grant_id) ||
-               is_recorded(laws, ENGINE_RECORD_REVOKED, effect->session_id, 0,
-                           grant_id),
+           records_have(&laws->records, ENGINE_RECORD_EXPIRED,
+                        effect->session_id, 0, grant_id) ||
+               records_have(&laws->records, ENGINE_RECORD_REVOKED,
+                            effect->session_id, 0, grant_id),
            "EXPIRED is recorded before it is told");
     if (i < laws->held_count) {
         give_back(laws, i, laws->held[i].permits);
@@ -395,9 +360,14 @@ static void ended(struct laws *laws, const struct engine_effect *effect)
         laws->sessions[session] = laws->sessions[--laws->sessions_count];
     }
     demand(laws,
-           is_recorded(laws, ENGINE_RECORD_SESSION_ENDED, effect->session_id, 0,
-                       0),
+           records_have(&laws->records, ENGINE_RECORD_SESSION_ENDED,
+                        effect->session_id, 0, 0),
            "SESSION_ENDED is recorded before it is told");
+    demand(laws,
+           (effect->ended == ENGINE_SESSION_ENDED_BY_CLIENT) ==
+               records_have(&laws->records, ENGINE_RECORD_SESSION_ENDED,
+                            effect->session_id, laws->event.request_id, 0),
+           "SESSION_ENDED has a request only if one made it");
     for (size_t i = laws->held_count; i-- > 0;) {
         if (laws->held[i].session_id == effect->session_id) {
             give_back(laws, i, laws->held[i].permits);
@@ -412,9 +382,12 @@ static void ended(struct laws *laws, const struct engine_effect *effect)
 
 void laws_effect(struct laws *laws, const struct engine_effect *effect)
 {
+    const char *problem;
+
     switch (effect->type) {
     case ENGINE_EFFECT_RECORD:
-        note(laws, effect->record);
+        problem = records_note(&laws->records, effect->record);
+        demand(laws, problem == NULL, problem);
         break;
     case ENGINE_EFFECT_ANSWER:
         answered(laws, effect);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "records.h"
 
+#include "world.h"
+
 /* Which of the fields each type of record uses: there it has a value, and a
  * zero anywhere else. Bits that are not here may be either. */
 enum use {
@@ -30,7 +32,8 @@ static const struct {
     [ENGINE_RECORD_EXPIRED] = {USE_GRANT | USE_ACQUIRE | USE_LOSS, 0},
     [ENGINE_RECORD_POSTED] = {USE_NAME | USE_PERMITS | USE_REQUEST, 0}};
 
-bool records_is_whole(const struct engine_record *record)
+/* Does a record have what its type has, and nothing else? */
+static bool is_whole(const struct engine_record *record)
 {
     bool granted = record->type == ENGINE_RECORD_GRANTED;
     bool timed = record->type == ENGINE_RECORD_SESSION_OPENED ||
@@ -53,4 +56,48 @@ bool records_is_whole(const struct engine_record *record)
            (granted || (!record->consume && record->hold_ms == 0 &&
                         record->waited_ms == 0)) &&
            (timed || record->timeout_ms == 0);
+}
+
+void records_begin(struct records *records)
+{
+    records->count = 0;
+}
+
+const char *records_note(struct records *records,
+                         const struct engine_record *record)
+{
+    if (record->seq != records->seq + 1) {
+        return "records are numbered 1, 2, 3";
+    }
+    records->seq = record->seq;
+    if (!is_whole(record)) {
+        return "a record has what its type has, and nothing else";
+    }
+    if (record->request_id != 0 &&
+        record->body_hash != world_body_hash(record->request_id)) {
+        return "a record has the hash of the request that made it";
+    }
+    if (records->count == RECORDS_MAX) {
+        return "one event makes too many records";
+    }
+    records->rows[records->count].type = record->type;
+    records->rows[records->count].session_id = record->session_id;
+    records->rows[records->count].request_id = record->request_id;
+    records->rows[records->count].grant_id = record->grant_id;
+    records->count++;
+    return NULL;
+}
+
+bool records_have(const struct records *records, enum engine_record_type type,
+                  uint64_t session_id, uint64_t request_id, uint64_t grant_id)
+{
+    for (size_t i = 0; i < records->count; i++) {
+        if (records->rows[i].type == type &&
+            records->rows[i].session_id == session_id &&
+            (request_id == 0 || records->rows[i].request_id == request_id) &&
+            (grant_id == 0 || records->rows[i].grant_id == grant_id)) {
+            return true;
+        }
+    }
+    return false;
 }

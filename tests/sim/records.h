@@ -2,12 +2,39 @@
 #ifndef SIM_RECORDS_H
 #define SIM_RECORDS_H
 
-/* Does a record have what its type has, and nothing else? */
+/* The records of one event, as they come: each whole, in order, and found again
+ * when an answer tells of it. */
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "engine.h"
 
-bool records_is_whole(const struct engine_record *record);
+/* More than any event of the world makes. */
+#define RECORDS_MAX 8192
+
+struct records {
+    uint64_t seq; /* Of the latest. */
+    size_t count;
+    struct {
+        enum engine_record_type type;
+        uint64_t session_id;
+        uint64_t request_id;
+        uint64_t grant_id;
+    } rows[RECORDS_MAX];
+};
+
+/* An event begins: forgets those of the one before. */
+void records_begin(struct records *records);
+
+/* Adds one. Returns what is wrong with it, or NULL; constant. */
+const char *records_note(struct records *records,
+                         const struct engine_record *record);
+
+/* Was there such a record since the event began? A request_id or grant_id of 0
+ * is any. */
+bool records_have(const struct records *records, enum engine_record_type type,
+                  uint64_t session_id, uint64_t request_id, uint64_t grant_id);
 
 #endif

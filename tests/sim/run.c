@@ -24,6 +24,7 @@ struct run {
     struct model *model;
     struct engine *engine;
     struct engine *follower; /* Lives from the records alone. */
+    uint64_t follower_fence; /* Its first, as a clock gave it. */
     struct laws *laws;
     struct pipeline *pipeline;
     struct engine_event event;
@@ -60,14 +61,14 @@ static void check(struct run *run, const char *problem)
     }
 }
 
-static struct engine *new_engine(const struct run *run)
+static struct engine *new_engine(const struct run *run, uint64_t first_fence)
 {
     uint8_t secret[ENGINE_HASH_SECRET_BYTES];
 
     for (size_t i = 0; i < sizeof(secret); i++) {
         secret[i] = (uint8_t)random_mix(run->seed + i);
     }
-    return engine_create(&run->world.limits, WORLD_FIRST_FENCE, secret);
+    return engine_create(&run->world.limits, first_fence, secret);
 }
 
 /* ------------------------------------------------------------------ effects */
@@ -217,7 +218,8 @@ static void check_after(struct run *run)
         check(run, views_compare(run->engine, run->model, &run->random));
     }
     if (random_chance(&run->random, run->world.crowd ? 1 : 3)) {
-        check(run, views_compare_restored(run->follower, run->model));
+        check(run, views_compare_restored(run->follower, run->model,
+                                          run->follower_fence));
     }
     if (run->options->own_checks && random_chance(&run->random, 10)) {
         engine_check(run->engine);
@@ -276,7 +278,7 @@ static void restart(struct run *run)
     }
     engine_destroy(run->engine);
     run->engine = run->follower;
-    run->follower = new_engine(run);
+    run->follower = new_engine(run, run->follower_fence);
     for (size_t i = 0; i < count; i++) {
         if (engine_restore(run->follower, &records[i]) != PERMIT_OK) {
             fail(run, "a record of the store cannot be restored");
@@ -284,10 +286,15 @@ static void restart(struct run *run)
         }
     }
     run->counts->restarts++;
-    check(run, views_compare_restored(run->engine, run->model));
-    check(run, views_compare_restored(run->follower, run->model));
+    check(run,
+          views_compare_restored(run->engine, run->model, run->follower_fence));
+    check(run, views_compare_restored(run->follower, run->model,
+                                      run->follower_fence));
     run->event =
         (struct engine_event){.type = ENGINE_TICK, .now_ns = run->world.now_ns};
+    if (run->model->fence < run->follower_fence) {
+        run->model->fence = run->follower_fence;
+    }
     model_restart(run->model, run->world.now_ns);
     model_apply(run->model, &run->event);
     run->matched = 0;
@@ -305,8 +312,9 @@ static bool set_up(struct run *run)
     run->restart_at =
         random_below(&run->random, (uint32_t)(2 * run->options->events));
     run->model = malloc(sizeof(*run->model));
-    run->engine = new_engine(run);
-    run->follower = new_engine(run);
+    run->follower_fence = WORLD_FIRST_FENCE + random_below(&run->random, 3000);
+    run->engine = new_engine(run, WORLD_FIRST_FENCE);
+    run->follower = new_engine(run, run->follower_fence);
     run->laws = laws_create();
     run->pipeline = pipeline_create(run->seed);
     if (run->model == NULL || run->engine == NULL || run->follower == NULL ||
@@ -342,7 +350,8 @@ bool run_seed(uint64_t seed, const struct run_options *options,
     }
     if (!run.has_failed) {
         check(&run, views_compare(run.engine, run.model, &run.random));
-        check(&run, views_compare_restored(run.follower, run.model));
+        check(&run, views_compare_restored(run.follower, run.model,
+                                           run.follower_fence));
         check(&run, pipeline_finish(run.pipeline));
         counts->events += run.number;
     }

@@ -12,9 +12,10 @@
 const char *views_compare(const struct engine *engine, struct model *model,
                           struct random *random);
 
-/* The same for an engine that was restored from records: without waiters and
- * time. */
+/* The same for an engine that was made with first_fence and restored from
+ * records: without waiters and time. */
 const char *views_compare_restored(const struct engine *engine,
-                                   struct model *model);
+                                   const struct model *model,
+                                   uint64_t first_fence);
 
 #endif
