@@ -13,7 +13,7 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 
 static uint64_t mix_bytes(uint64_t hash, const void *bytes, size_t length)
 {
-    return XXH3_64bits_withSeed(bytes, length, mix(hash, length));
+    return XXH3_64bits_withSeed(bytes, length, hash); /* The length counts. */
 }
 
 static uint64_t mix_text(uint64_t hash, const char *text)

@@ -45,6 +45,7 @@ static const struct {
     {"/api/v1/semaphores/jobs/holders", 200, "\"holders\":[{\"grant_id\":"},
     {"/api/v1/semaphores/jobs/waiters", 200, "\"waiters\":[{\"request_id\":"},
     {"/api/v1/semaphores/jobs/waiters?limit=1&offset=8", 200, "\"position\":9"},
+    {"/api/v1/semaphores/a+b", 200, "{\"name\":\"a+b\","},
     {"/api/v1/semaphores/a%2Fholders", 200, "{\"name\":\"a/holders\","},
     {"/api/v1/semaphores/a%2Fholders/holders", 200,
      "\"semaphore\":\"a/holders\""},

@@ -18,6 +18,7 @@
 
 size_t semaphores_count;
 size_t holders_count;
+size_t semaphores_views;
 size_t holders_views;
 struct engine_totals totals;
 struct http_facts facts;
@@ -69,14 +70,18 @@ bool sessions_view_semaphore(struct sessions *sessions, const char *name,
                              uint64_t now_ns,
                              struct permit_semaphore_info *ret_row)
 {
+    static const char *const names[] = {"jobs", "a/holders", "a+b"};
+
     (void)sessions;
     (void)now_ns;
-    if (strcmp(name, "jobs") != 0 && strcmp(name, "a/holders") != 0) {
-        return false;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            fill_semaphore(2, ret_row);
+            ret_row->name = names[i];
+            return true;
+        }
     }
-    fill_semaphore(2, ret_row);
-    ret_row->name = strcmp(name, "jobs") == 0 ? "jobs" : "a/holders";
-    return true;
+    return false;
 }
 
 static const struct permit_client_info client_info = {

@@ -16,7 +16,9 @@
 /* What the daemon knows. */
 extern size_t semaphores_count;
 extern size_t holders_count;
-extern size_t holders_views; /* How often holders were looked at. */
+/* How often they were looked at. */
+extern size_t semaphores_views;
+extern size_t holders_views;
 extern struct engine_totals totals;
 extern struct http_facts facts;
 
