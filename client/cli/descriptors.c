@@ -35,7 +35,7 @@ static int compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-void descriptors_let_go(const int *kept, size_t kept_count, int stderr_too)
+void descriptors_let_go(const int *kept, size_t kept_count, bool stderr_too)
 {
     int sorted[DESCRIPTORS_KEPT_MAX];
     unsigned int next = STDERR_FILENO + 1;

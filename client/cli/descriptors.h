@@ -6,13 +6,14 @@
  * given, so that whoever reads the command's output, or writes its input, sees
  * the end when the command is done with it. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define DESCRIPTORS_KEPT_MAX 8
 
 /* Closes every descriptor above 2 but those in `kept` (-1 is none), and puts
  * /dev/null in the place of 0 and 1, and of 2 if `stderr_too`. */
-void descriptors_let_go(const int *kept, size_t kept_count, int stderr_too);
+void descriptors_let_go(const int *kept, size_t kept_count, bool stderr_too);
 
 /* Puts /dev/null in the place of `descriptor`. Returns 0 or a negative errno.
  */

@@ -253,6 +253,6 @@ void guard_process(const struct guard_task *task)
     /* Now the command's input and output are the command's alone. */
     descriptors_let_go(
         (const int[]){task->line, self.connection, self.deaths, self.deadline},
-        4, /* stderr_too= */ 1);
+        4, /* stderr_too= */ true);
     watch(&self);
 }

@@ -69,6 +69,11 @@ int signals_catch(void)
     }
     catch_each(ending_signals,
                sizeof(ending_signals) / sizeof(*ending_signals));
+    return 0;
+}
+
+int signals_fd(void)
+{
     return signal_pipe[0];
 }
 

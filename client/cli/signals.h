@@ -12,9 +12,11 @@
 
 #include <stdbool.h>
 
-/* Catches INT, TERM, HUP and QUIT. Returns a descriptor that is readable once
- * one came, or a negative errno. */
+/* Catches INT, TERM, HUP and QUIT. Returns 0 or a negative errno. */
 int signals_catch(void);
+
+/* Readable once one came; -1 before signals_catch(). */
+int signals_fd(void);
 
 /* Catches also USR1, USR2, WINCH, CONT and TSTP, to pass them on. */
 void signals_take_all(void);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+/* The command line of `permit`, read: one struct for all commands.
+ *
+ * It checks what can be said without a daemon, and connects to none.
+ *
+ * Law: an option that this version does not serve is refused by name, never
+ * passed over. */
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "permit/permit.h"
+
+enum progress_style {
+    PROGRESS_AUTO = 1,
+    PROGRESS_LINE,
+    PROGRESS_PLAIN,
+    PROGRESS_NONE
+};
+
+#define OPTIONS_DURATION_UNSET INT64_MIN
+
+struct options {
+    const struct command *command;
+    /* Of every command. */
+    const char *server; /* NULL: the library's default. */
+    bool json;
+    bool quiet;
+    bool verbose;
+    /* What it is about. */
+    const char *semaphore; /* Or a prefix for status; NULL if none. */
+    bool is_prefix;
+    uint32_t permits;
+    int64_t wait_ms; /* -1: no limit. */
+    int64_t hold_ms; /* 0: no limit. */
+    /* run */
+    char **argv; /* The command's, ending with NULL. */
+    char *shell_argv[4];
+    const char *name;
+    const char *purpose;
+    uint32_t expect_permits;
+    int conflict_code;     /* -1: the status's own. */
+    int64_t kill_after_ms; /* OPTIONS_DURATION_UNSET: the default. */
+    bool no_stdin;
+    enum progress_style progress;
+    int64_t progress_interval_ms;
+    /* set, delete, ping */
+    struct permit_definition definition;
+    bool force;
+    bool yes;
+    uint32_t count;
+    int64_t interval_ms;
+    /* What is wrong, for options_parse. */
+    char error[256];
+    bool help;
+    bool usage;
+};
+
+/* One of permit's commands. */
+struct command {
+    const char *name;
+    int (*run)(const struct options *options); /* Returns the exit code. */
+    const struct argp_option *options;
+    const char *arguments; /* "SEM", for --help. */
+    const char *doc;       /* A paragraph, \v, examples. */
+    bool needs_semaphore;
+    bool takes_prefix;
+    bool takes_command;
+};
+
+/* Keys of the options that have no letter, or one that another command uses
+ * otherwise. From OPTION_UNSERVED on: not served yet. */
+enum option_key {
+    OPTION_JSON = 256,
+    OPTION_HELP,
+    OPTION_USAGE,
+    OPTION_VERSION,
+    OPTION_EXPECT_PERMITS,
+    OPTION_FORCE,
+    OPTION_HOLD,
+    OPTION_HOLD_MAX,
+    OPTION_KILL_AFTER,
+    OPTION_KIND,
+    OPTION_MAX_QUEUE,
+    OPTION_MAX_WAIT,
+    OPTION_NAME,
+    OPTION_NO_STDIN,
+    OPTION_ON_LOST,
+    OPTION_ON_UNREACHABLE,
+    OPTION_PERMITS_DEFINED,
+    OPTION_PROGRESS,
+    OPTION_PROGRESS_INTERVAL,
+    OPTION_PURPOSE,
+    OPTION_UNSERVED
+};
+
+/* Where options_parse* leave the caller. */
+enum options_result {
+    OPTIONS_GO = 1,
+    OPTIONS_DONE, /* --help and the like were answered: exit 0. */
+    OPTIONS_WRONG /* Said on stderr: exit EX_USAGE. */
+};
+
+/* Reads what precedes the command. *ret_index is the command's, or argc. */
+enum options_result options_parse_global(int argc, char **argv,
+                                         struct options *options,
+                                         int *ret_index);
+
+/* Reads a command's own; argv[0] is the command's name. options->command is
+ * set. What options gets points into argv. */
+enum options_result options_parse(int argc, char **argv,
+                                  struct options *options);
+
+void options_init(struct options *options);
+
+#endif

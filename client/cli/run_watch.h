@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_RUN_WATCH_H
+#define CLI_RUN_WATCH_H
+
+/* What `permit run` does while its command runs: passes signals on, keeps the
+ * guard's deadline fresh, and stops the command when the permit is lost.
+ *
+ * Law: the command has TERM before its permit can be another's, and is dead
+ * then, as far as anybody could know of the loss. */
+
+#include "guard.h"
+#include "options.h"
+
+struct run_result {
+    struct guard_report report; /* ENDED; FAILED; or GONE, with its code. */
+    bool is_lost; /* The command was stopped for it; said on stderr. */
+};
+
+/* Watches until the command and all its descendants are dead. */
+void run_watch(const struct options *options, struct guard *guard,
+               struct permit_grant *grant, int64_t kill_after_ms,
+               struct run_result *ret_result);
+
+#endif
