@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+# The engine's scripts: a fake clock, a transcript.
+add_library(engine_script STATIC ../support/script.c ../support/script_restore.c)
+target_include_directories(engine_script
+  PUBLIC ${PROJECT_SOURCE_DIR}/tests/support)
+target_link_libraries(engine_script PUBLIC permitd_engine PkgConfig::CHECK
+                                    PRIVATE permitd_flags)
+
+foreach(name acquire release session define)
+  permit_test(engine_${name} LIBS engine_script)
+endforeach()
+
+add_test(NAME engine_is_pure
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/engine_pure.sh
+          $<TARGET_FILE:permitd_engine>)
