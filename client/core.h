@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CORE_H
+#define CORE_H
+
+/* A client's side of the protocol: bytes and time in, bytes and events out.
+ *
+ * It opens no socket, reads no clock, has no thread and no lock. Say what time
+ * it is with core_advance(), feed it what came, drain core_next_event(), write
+ * what core_output() has, and come back at core_next_deadline().
+ *
+ * Law: it believes in a grant only while the server must still keep it, and
+ * trusts the server with nothing else: an answer that nobody asked for closes
+ * the line. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "permit/error.h"
+#include "wire.h"
+
+#define CORE_NEVER INT64_MAX
+#define CORE_TEXT_BYTES 512
+
+struct core;
+
+struct core_options {
+    const char *name; /* All copied; at most WIRE_TEXT_BYTES_MAX bytes each. */
+    const char *host;
+    const char *purpose;
+    uint64_t pid;
+    int64_t answer_timeout_ms; /* For the answer to an acquire's Cancel. */
+};
+
+enum core_event_type {
+    CORE_EVENT_READY = 1, /* Welcome came: ask. */
+    CORE_EVENT_ANSWER,    /* The one and final answer of a request. */
+    CORE_EVENT_WAITING,   /* An acquire waits: message->waiting. */
+    CORE_EVENT_LOST,      /* A grant is lost; arg is the grant's. */
+    CORE_EVENT_DOWN       /* The line is to be closed; the session is over. */
+};
+
+struct core_event {
+    enum core_event_type type;
+    void *arg;                 /* Of the request, or of the grant. */
+    enum permit_status status; /* ANSWER, DOWN. */
+    const char *text;          /* ANSWER, DOWN: for people, never NULL. */
+    enum permit_loss loss;     /* LOST. */
+    int64_t until_ns;          /* ANSWER of an acquire: its hold's deadline. */
+    /* What the server said; NULL if the client says it by itself. */
+    const struct wire_server_message *message;
+};
+
+struct core_request {
+    /* What to ask; id and answered_below are the core's. Borrowed. An acquire
+     * has one part. */
+    struct wire_client_message *message;
+    int64_t answer_by_ns; /* The caller waits no longer. */
+    void *arg;
+    void *grant_arg; /* Acquire. */
+};
+
+/* Returns NULL without memory. */
+struct core *core_create(const struct core_options *options);
+
+/* Reports nothing. Accepts NULL. */
+void core_destroy(struct core *core);
+
+/* A new line: begins with the preface and Hello. Welcome must have come by
+ * welcome_by_ns. Only while core_is_down(). */
+void core_open(struct core *core, int64_t now_ns, int64_t welcome_by_ns);
+
+/* The line broke. What that means comes as events, CORE_EVENT_DOWN last. */
+void core_break(struct core *core, enum permit_status status, const char *text);
+
+/* Time first: before feeding and before draining. */
+void core_advance(struct core *core, int64_t now_ns);
+
+/* Copies bytes that came, and returns how many it took: fewer only when events
+ * are to be drained first. */
+size_t core_feed(struct core *core, const uint8_t *bytes, size_t length);
+
+/* Takes the next event. Returns false when there is none. What it points to
+ * lives until the next call of any function that takes a core that is not
+ * const. */
+bool core_next_event(struct core *core, struct core_event *ret_event);
+
+/* What is to be written, *ret_length bytes; then say how much was. */
+const uint8_t *core_output(const struct core *core, size_t *ret_length);
+void core_sent(struct core *core, size_t bytes);
+
+/* When to call core_advance() at the latest. */
+int64_t core_next_deadline(const struct core *core);
+
+/* ---------------------------------------------------------------- requests
+ */
+
+/* Asks, at the time of the last core_advance() or core_open(). On PERMIT_OK
+ * exactly one CORE_EVENT_ANSWER follows, and *ret_id is its id. Else
+ * PERMIT_E_DISCONNECTED (not ready) or PERMIT_E_NOMEM, and nothing happens.
+ *
+ * A request past its deadline is answered PERMIT_E_NO_ANSWER; an acquire is
+ * then cancelled, and what still comes of it given back. */
+enum permit_status core_ask(struct core *core,
+                            const struct core_request *request,
+                            uint64_t *ret_id);
+
+/* Ends the wait of an acquire. Its answer is then anything but a grant: one
+ * that crosses the cancel is given back and PERMIT_E_CANCELLED reported; only
+ * what was consumed for good stays PERMIT_OK. */
+void core_cancel(struct core *core, uint64_t acquire_id);
+
+/* Gives back `permits` of a grant, or with 0 all. As core_ask(); also
+ * PERMIT_E_EXPIRED if the grant went with its session. */
+enum permit_status core_release(struct core *core, uint64_t acquire_id,
+                                uint32_t permits, int64_t answer_by_ns,
+                                void *arg, uint64_t *ret_id);
+
+/* No LOST comes of this grant any more; it is given back if it was not. */
+void core_forget(struct core *core, uint64_t acquire_id);
+
+/* ------------------------------------------------------------------ asking
+ */
+
+bool core_is_ready(const struct core *core);
+
+/* The line is closed and all its events are drained. */
+bool core_is_down(const struct core *core);
+
+/* Until when the session's grants may be believed in; 0 if they may not. */
+int64_t core_believed_until(const struct core *core);
+
+uint64_t core_session_id(const struct core *core);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "core.h"
+
+#include "core_private.h"
+
+/* ------------------------------------------------------------------ answers
+ */
+
+/* Ends a request. Returns true if somebody waits for it. */
+bool core_answer(struct core *core, struct request *request,
+                 enum permit_status status, struct core_event *ret_event)
+{
+    const struct wire_server_message *message = &core->message;
+    bool is_heard = !request->is_silent;
+
+    if (is_heard) {
+        *ret_event = (struct core_event){.type = CORE_EVENT_ANSWER,
+                                         .arg = request->arg,
+                                         .status = status,
+                                         .text = message->type == WIRE_REFUSED
+                                                     ? message->refused.detail
+                                                     : "",
+                                         .until_ns = CORE_NEVER,
+                                         .message = message};
+    }
+    core_remove_request(core, request);
+    return is_heard;
+}
+
+/* The server says nothing that makes a belief longer than the client asked for:
+ * not a wait before the request, nor a hold beyond the one asked for. */
+static int64_t hold_until(const struct core *core,
+                          const struct request *request)
+{
+    int64_t hold_ms = core->message.granted.hold_ms;
+    int64_t waited_ns = core_ns_from_ms(core->message.granted.waited_ms);
+    int64_t hold_ns;
+
+    if (request->hold_ms != 0 && (hold_ms == 0 || hold_ms > request->hold_ms)) {
+        hold_ms = request->hold_ms;
+    }
+    if (hold_ms == 0) {
+        return CORE_NEVER;
+    }
+    if (waited_ns > core->now_ns - request->sent_ns) {
+        waited_ns = core->now_ns - request->sent_ns;
+    }
+    hold_ns = core_ns_from_ms(hold_ms);
+    return core_add_ns(request->sent_ns + waited_ns, hold_ns - hold_ns / 1000);
+}
+
+static void post_back(struct core *core, const struct request *request)
+{
+    struct wire_client_message message = {.type = WIRE_POST};
+
+    message.post.semaphore = request->semaphore;
+    message.post.permits = request->permits;
+    core_ask_silently(core, &message);
+}
+
+static bool take_granted(struct core *core, struct request *request,
+                         struct core_event *ret_event)
+{
+    struct held_grant *grant = core_find_grant(core, request->entry.id);
+    bool is_cancelled = request->is_cancelled && grant != NULL;
+    bool is_heard;
+    int64_t until_ns = hold_until(core, request);
+
+    if (grant != NULL) {
+        grant->is_granted = true;
+        grant->grant_id = core->message.granted.grant_id;
+        grant->until_ns = until_ns;
+        core_fall_due(core, until_ns);
+        if (request->is_silent || is_cancelled) {
+            core_give_back(core, grant);
+        }
+    } else if (request->is_silent) {
+        post_back(core, request);
+    }
+    is_heard =
+        core_answer(core, request,
+                    is_cancelled ? PERMIT_E_CANCELLED : PERMIT_OK, ret_event);
+    if (is_heard) {
+        ret_event->until_ns = until_ns;
+    }
+    return is_heard;
+}
+
+static void end_release(struct core *core, const struct request *request,
+                        enum permit_status status)
+{
+    struct held_grant *grant = core_find_grant(core, request->grant);
+
+    if (grant == NULL) {
+        return;
+    }
+    if (status == PERMIT_E_NOT_HELD || status == PERMIT_E_EXPIRED ||
+        (status == PERMIT_OK &&
+         (request->permits == 0 || request->permits >= grant->permits))) {
+        core_remove_grant(core, grant);
+    } else if (status == PERMIT_OK) {
+        grant->permits -= request->permits;
+    } else if (request->permits == 0) {
+        grant->is_releasing = false;
+        if (request->is_silent) {
+            /* Nobody will ask again: the session's end gives it back. */
+            core_break(core, status, "the server cannot take a permit back");
+        }
+    }
+}
+
+/* By enum wire_client_type, what answers it besides Refused. */
+static const enum wire_server_type answers[WIRE_CLIENT_TYPE_COUNT] = {
+    [WIRE_PING] = WIRE_PONG,       [WIRE_BYE] = WIRE_DONE,
+    [WIRE_ACQUIRE] = WIRE_GRANTED, [WIRE_CANCEL] = WIRE_CANCELLED,
+    [WIRE_RELEASE] = WIRE_DONE,    [WIRE_POST] = WIRE_POSTED,
+    [WIRE_QUERY] = WIRE_SEMAPHORE, [WIRE_LIST] = WIRE_PAGE,
+    [WIRE_DEFINE] = WIRE_DONE,     [WIRE_DELETE] = WIRE_DONE,
+};
+
+static bool take_answer(struct core *core, struct request *request,
+                        struct core_event *ret_event)
+{
+    enum permit_status status = PERMIT_OK;
+
+    if (core->message.type == WIRE_REFUSED) {
+        status = core->message.refused.reason;
+    } else if (core->message.type == WIRE_SERVER_UNKNOWN) {
+        status = PERMIT_E_UNSUPPORTED; /* A newer server's answer. */
+    } else if (request->type == WIRE_ACQUIRE) {
+        return take_granted(core, request, ret_event);
+    }
+    if (request->type == WIRE_PING && status == PERMIT_OK) {
+        core_alive(core, request->sent_ns);
+    } else if (request->type == WIRE_RELEASE) {
+        end_release(core, request, status);
+    } else if (request->type == WIRE_ACQUIRE) {
+        core_remove_grant(core, core_find_grant(core, request->entry.id));
+    }
+    return core_answer(core, request, status, ret_event);
+}
+
+/* ------------------------------------------------------------------- pushes
+ */
+
+bool core_lose(struct held_grant *grant, enum permit_loss loss,
+               struct core_event *ret_event)
+{
+    if (!grant->is_granted || grant->is_lost) {
+        return false;
+    }
+    grant->is_lost = true;
+    *ret_event = (struct core_event){
+        .type = CORE_EVENT_LOST, .arg = grant->arg, .text = "", .loss = loss};
+    return grant->arg != NULL;
+}
+
+static bool take_lost(struct core *core, struct core_event *ret_event)
+{
+    struct held_grant *grant = core_find_grant(core, core->message.id);
+
+    if (grant == NULL || !grant->is_granted ||
+        grant->grant_id != core->message.lost.grant_id) {
+        core_break(core, PERMIT_E_PROTOCOL,
+                   "the server took back a grant that is not ours");
+        return false;
+    }
+    return core_lose(grant, core->message.lost.reason, ret_event);
+}
+
+static bool take_waiting(struct core *core, const struct request *request,
+                         struct core_event *ret_event)
+{
+    if (request == NULL || request->type != WIRE_ACQUIRE ||
+        request->is_silent) {
+        return false; /* It says nothing that anybody believes. */
+    }
+    *ret_event = (struct core_event){.type = CORE_EVENT_WAITING,
+                                     .arg = request->arg,
+                                     .text = "",
+                                     .message = &core->message};
+    return true;
+}
+
+bool core_take_message(struct core *core, struct core_event *ret_event)
+{
+    enum wire_server_type type = core->message.type;
+    struct request *request = core_find_request(core, core->message.id);
+
+    if (type == WIRE_GOAWAY) {
+        return false;
+    }
+    if (type == WIRE_WAITING) {
+        return take_waiting(core, request, ret_event);
+    }
+    if (type == WIRE_LOST) {
+        return take_lost(core, ret_event);
+    }
+    if (type == WIRE_SERVER_UNKNOWN && request == NULL) {
+        return false; /* Of a newer version, and not an answer. */
+    }
+    if (request == NULL ||
+        (type != WIRE_REFUSED && type != WIRE_SERVER_UNKNOWN &&
+         type != answers[request->type])) {
+        core_break(core, PERMIT_E_PROTOCOL,
+                   "the server answered what was not asked");
+        return false;
+    }
+    return take_answer(core, request, ret_event);
+}
