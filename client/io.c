@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+#include "blocking.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "list.h"
+#include "transport.h"
+
+#define READ_BYTES 16384
+#define READS_MAX 16 /* A turn: callers and heartbeats have theirs too. */
+
+void io_wake(const struct permit_client *client)
+{
+    static const uint64_t one = 1;
+
+    /* It fails only if the counter is full: then it wakes up anyway. */
+    (void)!write(client->wake_fd, &one, sizeof(one));
+}
+
+static void drain_counter(int fd)
+{
+    uint64_t count;
+
+    (void)!read(fd, &count, sizeof(count)); /* Empty is as good. */
+}
+
+static void arm_timer(struct permit_client *client)
+{
+    int64_t at_ns = core_next_deadline(client->core);
+    struct itimerspec when = {{0, 0}, {0, 0}};
+
+    if (at_ns == client->armed_ns) {
+        return;
+    }
+    client->armed_ns = at_ns;
+    if (at_ns != CORE_NEVER) {
+        at_ns = at_ns < 1 ? 1 : at_ns; /* 0 would disarm it. */
+        when.it_value.tv_sec = at_ns / 1000000000;
+        when.it_value.tv_nsec = at_ns % 1000000000;
+    }
+    (void)timerfd_settime(client->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* Writes what the socket takes. Returns 0, or the errno that broke it. */
+static int write_line(struct permit_client *client)
+{
+    size_t length;
+    const uint8_t *bytes = core_output(client->core, &length);
+    ssize_t written;
+
+    while (client->fd != -1 && length > 0) {
+        written = transport_write(client->fd, bytes, length);
+        if (written <= 0) {
+            return (int)-written;
+        }
+        core_sent(client->core, (size_t)written);
+        bytes = core_output(client->core, &length);
+    }
+    return 0;
+}
+
+void io_push(struct permit_client *client)
+{
+    size_t left;
+    int error = write_line(client);
+
+    (void)core_output(client->core, &left);
+    arm_timer(client);
+    if (error != 0 || left > 0) {
+        io_wake(client); /* It polls for the rest, or finds what broke. */
+    }
+}
+
+/* ------------------------------------------------------------------- events
+ */
+
+static void wake_call(struct call *call)
+{
+    static const uint64_t one = 1;
+
+    if (call->event_fd == -1) {
+        (void)pthread_cond_signal(&call->done);
+    } else {
+        (void)!write(call->event_fd, &one, sizeof(one)); /* As io_wake(). */
+    }
+}
+
+static void take_page(struct call *call, const struct wire_page *page)
+{
+    call->status = list_append(call->list, page);
+    call->total = page->total;
+    call->page_count = page->count;
+    if (call->status == PERMIT_E_PROTOCOL) {
+        (void)call_fail(call, call->status,
+                        "the server's page is not the one asked for");
+    }
+}
+
+static void take_semaphore(struct call *call,
+                           const struct permit_semaphore_info *semaphore)
+{
+    const struct wire_page page = {.kind = WIRE_LIST_SEMAPHORES,
+                                   .total = 1,
+                                   .count = 1,
+                                   .semaphores = semaphore};
+
+    take_page(call, &page);
+}
+
+/* On PERMIT_OK the message is the one that answers what the call asked. */
+static void take_answer(const struct core_event *event)
+{
+    const struct wire_server_message *message = event->message;
+    struct call *call = event->arg;
+
+    (void)call_fail(call, event->status, event->text);
+    if (event->status == PERMIT_OK && message->type == WIRE_GRANTED &&
+        call->grant != NULL) {
+        call->grant->id = message->granted.grant_id;
+        call->grant->fence = message->granted.fence;
+        call->grant->waited_ms = message->granted.waited_ms;
+        atomic_store(&call->grant->until_ns, event->until_ns);
+    } else if (event->status == PERMIT_OK && message->type == WIRE_POSTED) {
+        call->available = message->posted.available;
+    } else if (event->status == PERMIT_OK && message->type == WIRE_SEMAPHORE) {
+        take_semaphore(call, &message->semaphore);
+    } else if (event->status == PERMIT_OK && message->type == WIRE_PAGE) {
+        take_page(call, &message->page);
+    }
+    call->is_done = true;
+    wake_call(call);
+}
+
+static const char *keep_text(struct call *call, size_t index, const char *text)
+{
+    (void)snprintf(call->waiting_text[index], sizeof(call->waiting_text[index]),
+                   "%s", text);
+    return call->waiting_text[index];
+}
+
+static void take_waiting(const struct core_event *event)
+{
+    struct call *call = event->arg;
+    struct permit_client_info *oldest = &call->waiting.oldest;
+
+    call->waiting = event->message->waiting;
+    oldest->name = keep_text(call, 0, oldest->name);
+    oldest->host = keep_text(call, 1, oldest->host);
+    oldest->purpose = keep_text(call, 2, oldest->purpose);
+    call->has_waiting = true;
+    wake_call(call);
+}
+
+static void take_lost(const struct core_event *event)
+{
+    static const uint64_t one = 1;
+    struct permit_grant *grant = event->arg;
+
+    atomic_store(&grant->loss, (int)event->loss);
+    (void)pthread_cond_broadcast(&grant->changed);
+    if (grant->event_fd != -1) {
+        (void)!write(grant->event_fd, &one, sizeof(one)); /* As io_wake(). */
+    }
+}
+
+static void take_down(struct permit_client *client,
+                      const struct core_event *event)
+{
+    client->down_status = event->status;
+    (void)snprintf(client->down_text, sizeof(client->down_text), "%s",
+                   event->text);
+    if (!client->was_ready) {
+        client->failed_attempts++;
+    }
+    (void)close(client->fd);
+    client->fd = -1;
+    (void)pthread_cond_broadcast(&client->changed);
+}
+
+static void take_event(struct permit_client *client,
+                       const struct core_event *event)
+{
+    switch (event->type) {
+    case CORE_EVENT_READY:
+        client->was_ready = true;
+        (void)pthread_cond_broadcast(&client->changed);
+        break;
+    case CORE_EVENT_ANSWER:
+        take_answer(event);
+        break;
+    case CORE_EVENT_WAITING:
+        take_waiting(event);
+        break;
+    case CORE_EVENT_LOST:
+        take_lost(event);
+        break;
+    case CORE_EVENT_DOWN:
+        take_down(client, event);
+        break;
+    }
+}
+
+/* The belief is published before callers can wake up on what it belongs to. */
+static void drain_events(struct permit_client *client)
+{
+    struct core_event event;
+    bool has_event = true;
+
+    while (has_event) {
+        has_event = core_next_event(client->core, &event);
+        atomic_store(&client->believed_until_ns,
+                     core_believed_until(client->core));
+        if (has_event) {
+            take_event(client, &event);
+        }
+    }
+}
+
+/* -------------------------------------------------------------------- loop */
+
+static void break_line(struct permit_client *client, int error)
+{
+    char buffer[128];
+
+    core_break(client->core, PERMIT_E_DISCONNECTED,
+               error == ECONNRESET ? "the server closed the connection"
+                                   : strerror_r(error, buffer, sizeof(buffer)));
+    drain_events(client);
+}
+
+/* Feeds what came; what came before the end of the line counts. */
+static void read_line(struct permit_client *client)
+{
+    uint8_t bytes[READ_BYTES];
+    ssize_t length = 1;
+    size_t used;
+
+    for (int i = 0; i < READS_MAX && client->fd != -1 && length > 0; i++) {
+        length = transport_read(client->fd, bytes, sizeof(bytes));
+        if (length < 0) {
+            break_line(client, (int)-length);
+            return;
+        }
+        for (used = 0; used < (size_t)length;) {
+            used +=
+                core_feed(client->core, bytes + used, (size_t)length - used);
+            drain_events(client);
+        }
+    }
+}
+
+/* Waits unlocked. Returns whether the connection has something to say. */
+static bool wait_for_something(struct permit_client *client)
+{
+    struct pollfd poll_fds[3] = {{.fd = client->wake_fd, .events = POLLIN},
+                                 {.fd = client->timer_fd, .events = POLLIN},
+                                 {.fd = client->fd, .events = POLLIN}};
+    size_t left;
+
+    (void)core_output(client->core, &left);
+    if (left > 0) {
+        poll_fds[2].events |= POLLOUT;
+    }
+    (void)pthread_mutex_unlock(&client->mutex);
+    /* It can fail for want of kernel memory only; then it is tried again. */
+    (void)poll(poll_fds, 3, -1);
+    (void)pthread_mutex_lock(&client->mutex);
+    if (poll_fds[0].revents != 0) {
+        drain_counter(client->wake_fd);
+    }
+    if (poll_fds[1].revents != 0) {
+        drain_counter(client->timer_fd);
+        client->armed_ns = CORE_NEVER;
+    }
+    return (poll_fds[2].revents & (POLLIN | POLLHUP | POLLERR)) != 0;
+}
+
+void *io_main(void *arg)
+{
+    struct permit_client *client = arg;
+    bool is_readable = false;
+    int error;
+
+    (void)pthread_mutex_lock(&client->mutex);
+    while (!client->is_stopping) {
+        core_advance(client->core, clock_now_ns());
+        drain_events(client);
+        if (is_readable) {
+            read_line(client);
+        }
+        error = write_line(client);
+        if (error != 0) {
+            read_line(client); /* What came before it broke. */
+            break_line(client, error);
+        }
+        arm_timer(client);
+        is_readable = wait_for_something(client);
+    }
+    (void)pthread_mutex_unlock(&client->mutex);
+    return NULL;
+}

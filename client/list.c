@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* No daemon has more rows than this: its own limits are far below. */
+#define ROWS_MAX 16777216u
+
+/* The strings of one page. */
+struct texts {
+    struct texts *next;
+    char bytes[];
+};
+
+struct permit_list {
+    enum wire_list_kind kind;
+    size_t count;
+    union {
+        void *rows;
+        struct permit_semaphore_info *semaphores;
+        struct permit_holder_info *holders;
+        struct permit_waiter_info *waiters;
+    };
+    size_t capacity;
+    struct texts *texts;
+};
+
+struct permit_list *list_create(enum wire_list_kind kind)
+{
+    struct permit_list *list = calloc(1, sizeof(*list));
+
+    if (list != NULL) {
+        list->kind = kind;
+    }
+    return list;
+}
+
+void permit_list_destroy(struct permit_list *list)
+{
+    if (list == NULL) {
+        return;
+    }
+    while (list->texts != NULL) {
+        struct texts *next = list->texts->next;
+
+        free(list->texts);
+        list->texts = next;
+    }
+    free(list->rows);
+    free(list);
+}
+
+/* ------------------------------------------------------------------- strings
+ */
+
+/* Counts the bytes of a string, or with `to` moves it there. */
+struct mover {
+    char *to; /* NULL: only count. */
+    size_t bytes;
+};
+
+static void move(struct mover *mover, const char **text)
+{
+    size_t bytes = strlen(*text) + 1;
+
+    if (mover->to != NULL) {
+        memcpy(mover->to + mover->bytes, *text, bytes);
+        *text = mover->to + mover->bytes;
+    }
+    mover->bytes += bytes;
+}
+
+static void move_client(struct mover *mover, struct permit_client_info *client)
+{
+    move(mover, &client->name);
+    move(mover, &client->host);
+    move(mover, &client->purpose);
+    move(mover, &client->address);
+}
+
+static void move_rows(struct mover *mover, struct permit_list *list,
+                      size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++) {
+        if (list->kind == WIRE_LIST_SEMAPHORES) {
+            move(mover, &list->semaphores[i].name);
+        } else if (list->kind == WIRE_LIST_HOLDERS) {
+            move(mover, &list->holders[i].semaphore);
+            move_client(mover, &list->holders[i].client);
+        } else {
+            move(mover, &list->waiters[i].semaphore);
+            move_client(mover, &list->waiters[i].client);
+        }
+    }
+}
+
+/* -------------------------------------------------------------------- append
+ */
+
+static size_t row_bytes(const struct permit_list *list)
+{
+    if (list->kind == WIRE_LIST_SEMAPHORES) {
+        return sizeof(*list->semaphores);
+    }
+    return list->kind == WIRE_LIST_HOLDERS ? sizeof(*list->holders)
+                                           : sizeof(*list->waiters);
+}
+
+static const void *page_rows(const struct wire_page *page)
+{
+    if (page->kind == WIRE_LIST_SEMAPHORES) {
+        return page->semaphores;
+    }
+    return page->kind == WIRE_LIST_HOLDERS ? (const void *)page->holders
+                                           : (const void *)page->waiters;
+}
+
+static enum permit_status reserve(struct permit_list *list, size_t count)
+{
+    size_t capacity = list->capacity == 0 ? count : list->capacity;
+    void *rows;
+
+    while (capacity < list->count + count) {
+        capacity *= 2;
+    }
+    rows = reallocarray(list->rows, capacity, row_bytes(list));
+    if (rows == NULL) {
+        return PERMIT_E_NOMEM;
+    }
+    list->rows = rows;
+    list->capacity = capacity;
+    return PERMIT_OK;
+}
+
+enum permit_status list_append(struct permit_list *list,
+                               const struct wire_page *page)
+{
+    size_t end = list->count + page->count;
+    struct mover mover = {NULL, 0};
+    struct texts *texts;
+
+    if (page->count == 0) {
+        return PERMIT_OK;
+    }
+    if (page->kind != list->kind || page->offset != list->count ||
+        end > ROWS_MAX) {
+        return PERMIT_E_PROTOCOL;
+    }
+    if (reserve(list, page->count) != PERMIT_OK) {
+        return PERMIT_E_NOMEM;
+    }
+    memcpy((char *)list->rows + list->count * row_bytes(list), page_rows(page),
+           page->count * row_bytes(list));
+    move_rows(&mover, list, list->count, end);
+    texts = malloc(sizeof(*texts) + mover.bytes);
+    if (texts == NULL) {
+        return PERMIT_E_NOMEM;
+    }
+    texts->next = list->texts;
+    list->texts = texts;
+    mover = (struct mover){texts->bytes, 0};
+    move_rows(&mover, list, list->count, end);
+    list->count = end;
+    return PERMIT_OK;
+}
+
+/* -------------------------------------------------------------------- rows */
+
+size_t permit_list_count(const struct permit_list *list)
+{
+    return list->count;
+}
+
+const struct permit_semaphore_info *
+permit_list_semaphore(const struct permit_list *list, size_t index)
+{
+    return list->kind == WIRE_LIST_SEMAPHORES && index < list->count
+               ? &list->semaphores[index]
+               : NULL;
+}
+
+const struct permit_holder_info *
+permit_list_holder(const struct permit_list *list, size_t index)
+{
+    return list->kind == WIRE_LIST_HOLDERS && index < list->count
+               ? &list->holders[index]
+               : NULL;
+}
+
+const struct permit_waiter_info *
+permit_list_waiter(const struct permit_list *list, size_t index)
+{
+    return list->kind == WIRE_LIST_WAITERS && index < list->count
+               ? &list->waiters[index]
+               : NULL;
+}
