@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "records.h"
 
+#include <stdio.h>
+
 #include "world.h"
 
 /* Which of the fields each type of record uses: there it has a value, and a
@@ -100,4 +102,64 @@ bool records_have(const struct records *records, enum engine_record_type type,
         }
     }
     return false;
+}
+
+/* Breaks one of the fields that the record's type has. */
+static void spoil_field(struct engine_record *record, unsigned field,
+                        bool to_most)
+{
+    if (field == USE_NAME) {
+        snprintf(record->semaphore, sizeof(record->semaphore), "%s",
+                 to_most ? "of another store" : "");
+    } else if (field == USE_GRANT) {
+        record->grant_id = to_most ? record->grant_id + 1 : 0;
+    } else if (field == USE_PERMITS) {
+        record->permits = to_most ? LIMIT_PERMITS_MAX + 1 : 0;
+    } else if (field == USE_ACQUIRE) {
+        record->acquire_id = to_most ? UINT64_MAX : 0;
+    } else if (field == USE_LOSS) {
+        record->loss = to_most ? (enum permit_loss)(PERMIT_LOSS_COUNT + 1)
+                               : (enum permit_loss)0;
+    } else if (field == USE_DEFINITION && to_most) {
+        record->definition.permits = LIMIT_PERMITS_MAX + 1;
+    } else if (field == USE_DEFINITION) {
+        record->definition.kind = (enum engine_kind)0;
+    } else if (to_most) {
+        record->type = (enum engine_record_type)(ENGINE_RECORD_POSTED + 1);
+    } else {
+        record->seq = 0;
+    }
+}
+
+struct engine_record records_spoil(const struct engine_record *record,
+                                   struct random *random)
+{
+    struct engine_record spoilt = *record;
+    unsigned field = 1u << random_below(random, 8);
+    bool to_most = random_chance(random, 50);
+
+    /* A name that is not known yet is good in DEFINED, a higher grant_id in
+     * GRANTED. */
+    if ((uses[record->type].must & field) == 0 ||
+        (record->type == ENGINE_RECORD_DEFINED && field == USE_NAME) ||
+        (record->type == ENGINE_RECORD_GRANTED && field == USE_GRANT)) {
+        to_most = false;
+    }
+    if ((uses[record->type].must & field) == 0) {
+        field = 0;
+    }
+    if (field == 0 && record->type == ENGINE_RECORD_SESSION_OPENED &&
+        random_chance(random, 50)) {
+        spoilt.timeout_ms = 0;
+    } else if (field == 0 && record->type == ENGINE_RECORD_SESSION_ENDED) {
+        spoilt.session_id = UINT64_MAX;
+    } else if (field == 0 && record->type == ENGINE_RECORD_GRANTED &&
+               random_chance(random, 50)) {
+        spoilt.session_id = UINT64_MAX;
+    } else if (field == USE_REQUEST) {
+        spoil_field(&spoilt, 0, random_chance(random, 50));
+    } else {
+        spoil_field(&spoilt, field, to_most);
+    }
+    return spoilt;
 }

@@ -3,13 +3,14 @@
 #define SIM_RECORDS_H
 
 /* The records of one event, as they come: each whole, in order, and found again
- * when an answer tells of it. */
+ * when an answer tells of it. And records that are broken. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "engine.h"
+#include "random.h"
 
 /* More than any event of the world makes. */
 #define RECORDS_MAX 8192
@@ -36,5 +37,10 @@ const char *records_note(struct records *records,
  * is any. */
 bool records_have(const struct records *records, enum engine_record_type type,
                   uint64_t session_id, uint64_t request_id, uint64_t grant_id);
+
+/* Returns a copy in which something is wrong, so that it fits no state at all.
+ */
+struct engine_record records_spoil(const struct engine_record *record,
+                                   struct random *random);
 
 #endif

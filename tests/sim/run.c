@@ -11,6 +11,7 @@
 #include "laws.h"
 #include "model.h"
 #include "pipeline.h"
+#include "records.h"
 #include "transcript.h"
 #include "views.h"
 #include "world.h"
@@ -87,6 +88,21 @@ static void match(struct run *run, const struct engine_effect *effect)
     run->matched++;
 }
 
+/* Lets the engine that follows apply a record, at times a broken one first. */
+static void follow(struct run *run, const struct engine_record *record)
+{
+    if (random_chance(&run->random, 10)) {
+        struct engine_record spoilt = records_spoil(record, &run->random);
+
+        if (engine_restore(run->follower, &spoilt) != PERMIT_E_INVALID) {
+            fail(run, "a broken record is restored");
+        }
+    }
+    if (engine_restore(run->follower, record) != PERMIT_OK) {
+        fail(run, "a record cannot be restored");
+    }
+}
+
 static void drain(struct run *run)
 {
     char line[TRANSCRIPT_LINE_MAX];
@@ -102,8 +118,8 @@ static void drain(struct run *run)
         pipeline_effect(run->pipeline, &effect);
         if (effect.type != ENGINE_EFFECT_RECORD) {
             match(run, &effect);
-        } else if (engine_restore(run->follower, effect.record) != PERMIT_OK) {
-            fail(run, "a record cannot be restored");
+        } else {
+            follow(run, effect.record);
         }
     }
     run->counts->effects += count;
