@@ -36,7 +36,7 @@ static void refuse_with_position(struct engine *engine,
 static const char *grants_refusal(const struct engine *engine,
                                   struct session *session)
 {
-    if (session_list(session, ACQUIRE_HELD)->count >=
+    if (engine_session_list(session, ACQUIRE_HELD)->count >=
         engine->limits.max_grants_per_session) {
         return "the session holds too many grants: release some of them";
     }
@@ -49,7 +49,7 @@ static const char *grants_refusal(const struct engine *engine,
 static const char *waiters_refusal(const struct engine *engine,
                                    struct session *session)
 {
-    if (session_list(session, ACQUIRE_WAITING)->count >=
+    if (engine_session_list(session, ACQUIRE_WAITING)->count >=
         engine->limits.max_waiters_per_session) {
         return "the session waits for too much: cancel some of it";
     }

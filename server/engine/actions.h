@@ -66,13 +66,13 @@ bool sweep_step(struct engine *engine);
 
 /* -------------------------------------------------------------- sessions.c */
 
-void session_open_apply(struct engine *engine);
-void session_disconnect(struct engine *engine, struct session *session);
-void session_end(struct engine *engine, struct session *session,
-                 enum engine_session_end ended);
+void engine_session_open_apply(struct engine *engine);
+void engine_session_disconnect(struct engine *engine, struct session *session);
+void engine_session_end(struct engine *engine, struct session *session,
+                        enum engine_session_end ended);
 
 /* Its deadline passed: it ends, unless it was heard. */
-void session_fall_due(struct engine *engine, struct session *session);
+void engine_session_fall_due(struct engine *engine, struct session *session);
 
 /* Sets aside, or forgets, one waiter of the session that is leaving. Returns
  * false when that is done, or none is leaving. */

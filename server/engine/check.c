@@ -52,8 +52,9 @@ static uint32_t check_sessions(const struct engine *engine,
     uint32_t disconnected = 0;
 
     for (uint32_t i = 1; i <= engine->sessions.fresh; i++) {
-        struct session *session = session_at(engine, i);
-        if (session->id == 0 || session_find(engine, session->id) != session) {
+        struct session *session = engine_session_at(engine, i);
+        if (session->id == 0 ||
+            engine_session_find(engine, session->id) != session) {
             continue; /* Given back. */
         }
         count++;

@@ -87,7 +87,7 @@ static bool due_step(struct engine *engine)
     assert(due->time_ns >= engine->now_ns);
     engine->now_ns = due->time_ns;
     if (due->owner == DEADLINE_OF_SESSION) {
-        session_fall_due(
+        engine_session_fall_due(
             engine, (void *)((char *)due - offsetof(struct session, deadline)));
     } else {
         acquire_fall_due(
@@ -102,11 +102,11 @@ static void apply_to_session(struct engine *engine, struct session *session)
     enum engine_event_type type = engine->event.type;
 
     if (type == ENGINE_SESSION_END) {
-        session_end(engine, session, ENGINE_SESSION_ENDED_BY_CLIENT);
+        engine_session_end(engine, session, ENGINE_SESSION_ENDED_BY_CLIENT);
     } else if (!session->is_connected) {
         return; /* It cannot have sent anything. */
     } else if (type == ENGINE_SESSION_DISCONNECT) {
-        session_disconnect(engine, session);
+        engine_session_disconnect(engine, session);
     } else if (type == ENGINE_ACQUIRE) {
         acquire_apply(engine, session);
     } else if (type == ENGINE_CANCEL) {
@@ -120,7 +120,7 @@ static void apply_to_session(struct engine *engine, struct session *session)
 static void apply_event(struct engine *engine)
 {
     const struct engine_event *event = &engine->event;
-    struct session *session = session_find(engine, event->session_id);
+    struct session *session = engine_session_find(engine, event->session_id);
     bool is_heard =
         session != NULL ? session->is_connected : event->session_id == 0;
 
@@ -128,7 +128,7 @@ static void apply_event(struct engine *engine)
     case ENGINE_TICK:
         break;
     case ENGINE_SESSION_OPEN:
-        session_open_apply(engine);
+        engine_session_open_apply(engine);
         break;
     case ENGINE_DRAIN:
         drain_apply(engine);
@@ -260,7 +260,7 @@ void engine_continue(struct engine *engine)
 void engine_session_heard(struct engine *engine, uint64_t session_id,
                           uint64_t now_ns)
 {
-    struct session *session = session_find(engine, session_id);
+    struct session *session = engine_session_find(engine, session_id);
 
     if (session != NULL && session->heard_ns < now_ns) {
         session->heard_ns = now_ns;

@@ -61,41 +61,42 @@ static bool restore_session_opened(struct engine *engine,
     struct session *session;
 
     if (record->session_id == 0 || record->timeout_ms <= 0 ||
-        session_find(engine, record->session_id) != NULL) {
+        engine_session_find(engine, record->session_id) != NULL) {
         return false;
     }
-    session = session_add(engine, record->session_id, record->timeout_ms);
+    session =
+        engine_session_add(engine, record->session_id, record->timeout_ms);
     if (session == NULL) {
         return false;
     }
-    session_set_disconnected(engine, session);
+    engine_session_set_disconnected(engine, session);
     return true;
 }
 
 static bool restore_session_ended(struct engine *engine,
                                   const struct engine_record *record)
 {
-    struct session *session = session_find(engine, record->session_id);
+    struct session *session = engine_session_find(engine, record->session_id);
     uint32_t index;
 
     if (session == NULL) {
         return false;
     }
-    while ((index = session_list(session, ACQUIRE_HELD)->first) != 0) {
+    while ((index = engine_session_list(session, ACQUIRE_HELD)->first) != 0) {
         acquire_lose(engine, acquire_at(engine, index), PERMIT_LOSS_SESSION,
                      false);
     }
-    while ((index = session_list(session, ACQUIRE_LOST)->first) != 0) {
+    while ((index = engine_session_list(session, ACQUIRE_LOST)->first) != 0) {
         acquire_remove(engine, acquire_at(engine, index));
     }
-    session_remove(engine, session);
+    engine_session_remove(engine, session);
     return true;
 }
 
 static bool restore_granted(struct engine *engine,
                             const struct engine_record *record)
 {
-    struct session *session = session_find(engine, record->session_id);
+    struct session *session = engine_session_find(engine, record->session_id);
     struct semaphore *semaphore =
         name_is_valid(record) ? semaphore_find(engine, record->semaphore)
                               : NULL;
@@ -114,7 +115,7 @@ static bool restore_granted(struct engine *engine,
     }
     old = acquire_find(engine, session, record->request_id);
     if ((old != NULL && old->state != ACQUIRE_LOST) ||
-        session_list(session, ACQUIRE_HELD)->count >=
+        engine_session_list(session, ACQUIRE_HELD)->count >=
             engine->limits.max_grants_per_session ||
         acquire_count(engine, ACQUIRE_HELD) >= engine->limits.max_grants) {
         return false;
@@ -129,7 +130,7 @@ static bool restore_granted(struct engine *engine,
 static bool restore_of_grant(struct engine *engine,
                              const struct engine_record *record)
 {
-    struct session *session = session_find(engine, record->session_id);
+    struct session *session = engine_session_find(engine, record->session_id);
     struct acquire *acquire =
         session == NULL ? NULL
                         : acquire_find(engine, session, record->acquire_id);

@@ -3,11 +3,11 @@
 
 #include <assert.h>
 
-void session_open_apply(struct engine *engine)
+void engine_session_open_apply(struct engine *engine)
 {
     const struct engine_event *event = &engine->event;
-    struct session *session =
-        session_add(engine, engine->fence + 1, event->session_open.timeout_ms);
+    struct session *session = engine_session_add(
+        engine, engine->fence + 1, event->session_open.timeout_ms);
     struct engine_answer answer = {.to = ENGINE_SESSION_OPEN};
     struct engine_record *record;
 
@@ -24,16 +24,17 @@ void session_open_apply(struct engine *engine)
     effect_answer(engine, session->id, event->request_id, &answer);
 }
 
-void session_disconnect(struct engine *engine, struct session *session)
+void engine_session_disconnect(struct engine *engine, struct session *session)
 {
     assert(engine->leaving == NULL);
-    session_set_disconnected(engine, session);
+    engine_session_set_disconnected(engine, session);
     engine->leaving = session;
-    engine->leaving_waiter = session_list(session, ACQUIRE_WAITING)->first;
+    engine->leaving_waiter =
+        engine_session_list(session, ACQUIRE_WAITING)->first;
 }
 
-void session_end(struct engine *engine, struct session *session,
-                 enum engine_session_end ended)
+void engine_session_end(struct engine *engine, struct session *session,
+                        enum engine_session_end ended)
 {
     struct engine_record *record =
         effect_record(engine, ENGINE_RECORD_SESSION_ENDED, session->id);
@@ -48,14 +49,14 @@ void session_end(struct engine *engine, struct session *session,
     engine->leaving = session;
 }
 
-void session_fall_due(struct engine *engine, struct session *session)
+void engine_session_fall_due(struct engine *engine, struct session *session)
 {
     uint64_t end_ns = deadline_after_ms(session->heard_ns, session->timeout_ms);
 
     if (end_ns > session->deadline.time_ns) {
         deadlines_move(&engine->deadlines, &session->deadline, end_ns);
     } else {
-        session_end(engine, session, ENGINE_SESSION_ENDED_BY_SILENCE);
+        engine_session_end(engine, session, ENGINE_SESSION_ENDED_BY_SILENCE);
     }
 }
 
@@ -68,8 +69,8 @@ bool leave_waiters_step(struct engine *engine)
         return false;
     }
     if (session->ended != 0) {
-        acquire =
-            acquire_at(engine, session_list(session, ACQUIRE_WAITING)->first);
+        acquire = acquire_at(
+            engine, engine_session_list(session, ACQUIRE_WAITING)->first);
         if (acquire != NULL) {
             acquire_remove(engine, acquire);
         }
@@ -95,18 +96,20 @@ bool leave_grants_step(struct engine *engine)
         return false;
     }
     assert(session->ended != 0);
-    acquire = acquire_at(engine, session_list(session, ACQUIRE_HELD)->first);
+    acquire =
+        acquire_at(engine, engine_session_list(session, ACQUIRE_HELD)->first);
     if (acquire != NULL) {
         acquire_lose(engine, acquire, PERMIT_LOSS_SESSION, false);
         return true;
     }
-    acquire = acquire_at(engine, session_list(session, ACQUIRE_LOST)->first);
+    acquire =
+        acquire_at(engine, engine_session_list(session, ACQUIRE_LOST)->first);
     if (acquire != NULL) {
         acquire_remove(engine, acquire);
         return true;
     }
     effect_session_ended(engine, session);
-    session_remove(engine, session);
+    engine_session_remove(engine, session);
     engine->leaving = NULL;
     return true;
 }

@@ -89,8 +89,8 @@ static void list_remove(struct engine *engine, struct acquire_list *list,
     list->count--;
 }
 
-struct acquire_list *session_list(struct session *session,
-                                  enum acquire_state state)
+struct acquire_list *engine_session_list(struct session *session,
+                                         enum acquire_state state)
 {
     assert(state >= ACQUIRE_WAITING && state <= ACQUIRE_LOST);
     return &session->acquires[state - 1];
@@ -277,7 +277,7 @@ void acquire_lose(struct engine *engine, struct acquire *acquire,
 
 /* ---------------------------------------------------------------- sessions */
 
-struct session *session_at(const struct engine *engine, uint32_t index)
+struct session *engine_session_at(const struct engine *engine, uint32_t index)
 {
     return index == 0 ? NULL : pool_at(&engine->sessions, index);
 }
@@ -287,22 +287,22 @@ static uint32_t session_find_index(const struct engine *engine, uint64_t id)
     const struct table *table = &engine->sessions_by_id;
     uint32_t index = table_first(table, table_mix(id, engine->id_key));
 
-    while (index != 0 && session_at(engine, index)->id != id) {
+    while (index != 0 && engine_session_at(engine, index)->id != id) {
         index = table_next(table, index);
     }
     return index;
 }
 
-struct session *session_find(const struct engine *engine, uint64_t id)
+struct session *engine_session_find(const struct engine *engine, uint64_t id)
 {
-    return session_at(engine, session_find_index(engine, id));
+    return engine_session_at(engine, session_find_index(engine, id));
 }
 
-struct session *session_add(struct engine *engine, uint64_t id,
-                            int64_t timeout_ms)
+struct session *engine_session_add(struct engine *engine, uint64_t id,
+                                   int64_t timeout_ms)
 {
     uint32_t index = pool_take(&engine->sessions);
-    struct session *session = session_at(engine, index);
+    struct session *session = engine_session_at(engine, index);
 
     assert(timeout_ms > 0);
     if (session == NULL) {
@@ -322,14 +322,15 @@ struct session *session_add(struct engine *engine, uint64_t id,
     return session;
 }
 
-void session_set_disconnected(struct engine *engine, struct session *session)
+void engine_session_set_disconnected(struct engine *engine,
+                                     struct session *session)
 {
     assert(session->is_connected);
     session->is_connected = false;
     engine->sessions_disconnected++;
 }
 
-void session_remove(struct engine *engine, struct session *session)
+void engine_session_remove(struct engine *engine, struct session *session)
 {
     uint32_t index = session_find_index(engine, session->id);
 

@@ -169,21 +169,21 @@ struct engine {
 
 /* By index; NULL for 0. */
 struct acquire *acquire_at(const struct engine *engine, uint32_t index);
-struct session *session_at(const struct engine *engine, uint32_t index);
+struct session *engine_session_at(const struct engine *engine, uint32_t index);
 struct semaphore *semaphore_at(const struct engine *engine, uint32_t index);
 uint32_t semaphore_index(const struct engine *engine,
                          const struct semaphore *semaphore);
 
 /* NULL if there is none. */
-struct session *session_find(const struct engine *engine, uint64_t id);
+struct session *engine_session_find(const struct engine *engine, uint64_t id);
 struct acquire *acquire_find(const struct engine *engine,
                              const struct session *session,
                              uint64_t request_id);
 struct semaphore *semaphore_find(const struct engine *engine, const char *name);
 
 /* The session's acquires in one state. */
-struct acquire_list *session_list(struct session *session,
-                                  enum acquire_state state);
+struct acquire_list *engine_session_list(struct session *session,
+                                         enum acquire_state state);
 uint32_t acquire_count(const struct engine *engine, enum acquire_state state);
 
 /* Take and give the memory. Init may stop half way; deinit is due then, too. */
@@ -191,12 +191,13 @@ bool semaphores_init(struct engine *engine);
 void semaphores_deinit(struct engine *engine);
 
 /* NULL if there are max_sessions. */
-struct session *session_add(struct engine *engine, uint64_t id,
-                            int64_t timeout_ms);
-void session_set_disconnected(struct engine *engine, struct session *session);
+struct session *engine_session_add(struct engine *engine, uint64_t id,
+                                   int64_t timeout_ms);
+void engine_session_set_disconnected(struct engine *engine,
+                                     struct session *session);
 
 /* All its acquires must be gone, but for lost ones. */
-void session_remove(struct engine *engine, struct session *session);
+void engine_session_remove(struct engine *engine, struct session *session);
 
 /* A new one, or NULL if there are max_semaphores; definition has all fields. */
 struct semaphore *semaphore_add(struct engine *engine, const char *name,

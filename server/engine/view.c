@@ -228,7 +228,7 @@ static const struct acquire *find(const struct engine *engine,
                                   uint64_t session_id, uint64_t acquire_id,
                                   enum acquire_state state)
 {
-    const struct session *session = session_find(engine, session_id);
+    const struct session *session = engine_session_find(engine, session_id);
     const struct acquire *acquire =
         session == NULL ? NULL : acquire_find(engine, session, acquire_id);
 

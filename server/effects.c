@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* What the engine decided, carried out: records to the gate, answers and pushes
+ * to their sessions. */
+#include "session_private.h"
+
+#include <assert.h>
+
+/* ------------------------------------------------------------------ answers */
+
+static void to_message(const struct answer *answer,
+                       struct wire_server_message *message)
+{
+    if (answer->status != PERMIT_OK) {
+        message->type = WIRE_REFUSED;
+        message->refused.reason = answer->status;
+        message->refused.detail = answer->detail == NULL
+                                      ? permit_strerror(answer->status)
+                                      : answer->detail;
+        message->refused.position = answer->refused.position;
+        message->refused.permits_in_the_way =
+            answer->refused.permits_in_the_way;
+    } else if (answer->to == ENGINE_ACQUIRE) {
+        message->type = WIRE_GRANTED;
+        message->granted.grant_id = answer->granted.grant_id;
+        message->granted.fence = answer->granted.grant_id;
+        message->granted.waited_ms = answer->granted.waited_ms;
+        message->granted.hold_ms = answer->granted.hold_ms;
+    } else if (answer->to == ENGINE_CANCEL) {
+        /* The numbers on the wire are the engine's. */
+        message->type = WIRE_CANCELLED;
+        message->cancelled = (enum wire_cancel_outcome)answer->cancelled;
+    } else if (answer->to == ENGINE_POST) {
+        message->type = WIRE_POSTED;
+        message->posted.available = answer->available;
+    } else {
+        message->type = WIRE_DONE;
+    }
+}
+
+_Static_assert((int)ENGINE_CANCEL_CANCELLED == (int)WIRE_CANCEL_CANCELLED &&
+                   (int)ENGINE_CANCEL_GRANTED == (int)WIRE_CANCEL_GRANTED &&
+                   (int)ENGINE_CANCEL_NOT_FOUND == (int)WIRE_CANCEL_NOT_FOUND,
+               "outcomes of Cancel have one numbering");
+
+void session_answer(struct session *session, uint64_t id,
+                    const struct answer *answer)
+{
+    struct wire_server_message message = {.id = id};
+
+    to_message(answer, &message);
+    session_send(session, &message, true);
+}
+
+static struct answer compact(const struct engine_answer *from)
+{
+    struct answer to = {
+        .to = from->to, .status = from->status, .detail = from->detail};
+
+    if (from->status != PERMIT_OK) {
+        to.refused.position = from->position;
+        to.refused.permits_in_the_way = from->permits_in_the_way;
+    } else if (from->to == ENGINE_ACQUIRE) {
+        to.granted.grant_id = from->grant_id;
+        to.granted.waited_ms = from->waited_ms;
+        to.granted.hold_ms = from->hold_ms;
+    } else if (from->to == ENGINE_CANCEL) {
+        to.cancelled = from->cancelled;
+    } else {
+        to.available = from->available;
+    }
+    return to;
+}
+
+/* The engine has opened a session, or has no room for one. */
+static void carry_out_opening(struct sessions *sessions,
+                              const struct engine_effect *effect)
+{
+    const struct sessions_options *options = &sessions->options;
+    struct session *session = sessions->opening;
+    struct wire_server_message message = {.id = effect->request_id,
+                                          .type = WIRE_WELCOME};
+
+    assert(session != NULL);
+    sessions->opening = NULL;
+    if (effect->answer.status != PERMIT_OK) {
+        session_refuse(session, effect->request_id, effect->answer.status,
+                       effect->answer.detail);
+        session_close(session, "denied");
+        return;
+    }
+    session->id = effect->session_id;
+    session->stage = SESSION_STAGE_READY;
+    session_enter(session);
+    message.welcome.session_id = session->id;
+    for (size_t i = 0; i < sizeof(session->secret); i++) {
+        message.welcome.secret[i] = session->secret[i];
+    }
+    message.welcome.boot_id = options->boot_id;
+    message.welcome.heartbeat_ms = options->heartbeat_ms;
+    message.welcome.session_timeout_ms = options->session_timeout_ms;
+    message.welcome.grants_survive_restart = options->grants_survive_restart;
+    message.welcome.server = options->server;
+    session_send(session, &message, true);
+}
+
+static void carry_out_answer(struct sessions *sessions,
+                             const struct engine_effect *effect)
+{
+    struct session *session;
+    struct answer answer;
+
+    if (effect->answer.to == ENGINE_SESSION_OPEN) {
+        carry_out_opening(sessions, effect);
+        return;
+    }
+    if (effect->session_id == 0) {
+        sessions->own_status = effect->answer.status;
+        sessions->own_detail = effect->answer.detail;
+        return;
+    }
+    session = session_find(sessions, effect->session_id);
+    assert(session != NULL);
+    answer = compact(&effect->answer);
+    answers_end(&session->answers, effect->request_id, &answer);
+    watcher_stop(session, effect->request_id);
+    session_answer(session, effect->request_id, &answer);
+}
+
+static void carry_out_lost(struct sessions *sessions,
+                           const struct engine_effect *effect)
+{
+    struct session *session = session_find(sessions, effect->session_id);
+    struct wire_server_message message = {.id = effect->request_id,
+                                          .type = WIRE_LOST};
+
+    assert(session != NULL);
+    message.lost.grant_id = effect->lost.grant_id;
+    message.lost.reason = effect->lost.reason;
+    message.lost.grace_ms = effect->lost.grace_ms;
+    session_send(session, &message, false);
+}
+
+static void carry_out_end(struct sessions *sessions,
+                          const struct engine_effect *effect)
+{
+    struct session *session = session_find(sessions, effect->session_id);
+    struct wire_server_message done = {.type = WIRE_DONE};
+
+    assert(session != NULL);
+    if (session->connection_id == 0) {
+        session_free(session);
+        return;
+    }
+    session_leave(session);
+    watcher_stop_all(session);
+    if (session->has_said_bye) {
+        done.id = session->hello_id;
+        session_send(session, &done, true);
+        session_close(session, "bye");
+    } else {
+        session_close(session, "silence");
+    }
+}
+
+/* ------------------------------------------------------------------ effects */
+
+void sessions_carry_out(struct sessions *sessions)
+{
+    struct engine_effect effect;
+
+    while (engine_next_effect(sessions->options.engine, &effect)) {
+        switch (effect.type) {
+        case ENGINE_EFFECT_RECORD:
+            if (gate_record(sessions->options.gate, effect.record) !=
+                PERMIT_OK) {
+                sessions->has_failed = true;
+            }
+            break;
+        case ENGINE_EFFECT_ANSWER:
+            carry_out_answer(sessions, &effect);
+            break;
+        case ENGINE_EFFECT_LOST:
+            carry_out_lost(sessions, &effect);
+            break;
+        case ENGINE_EFFECT_SESSION_ENDED:
+            carry_out_end(sessions, &effect);
+            break;
+        }
+    }
+}
+
+void sessions_do(struct sessions *sessions, const struct engine_event *event)
+{
+    engine_apply(sessions->options.engine, event);
+    sessions_carry_out(sessions);
+}
+
+void sessions_apply(struct sessions *sessions, const struct engine_event *event)
+{
+    sessions_do(sessions, event);
+}
+
+void sessions_continue(struct sessions *sessions)
+{
+    engine_continue(sessions->options.engine);
+    sessions_carry_out(sessions);
+}
+
+enum permit_status sessions_own_answer(const struct sessions *sessions,
+                                       const char **ret_detail)
+{
+    *ret_detail = sessions->own_detail;
+    return sessions->own_status;
+}
+
+bool sessions_have_work(const struct sessions *sessions)
+{
+    return engine_has_work(sessions->options.engine);
+}
+
+bool sessions_have_failed(const struct sessions *sessions)
+{
+    return sessions->has_failed;
+}

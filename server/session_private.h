@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SESSION_PRIVATE_H
+#define SESSION_PRIVATE_H
+
+/* What session.c, requests.c, effects.c, waiting.c and views.c share: one
+ * module in five files. */
+
+#include "answers.h"
+#include "frame.h"
+#include "session.h"
+#include "wire.h"
+
+/* An acquire that waits and asked for Waiting pushes. */
+struct watcher {
+    struct session *session;
+    uint64_t acquire_id;
+    uint64_t due_ns;          /* Of its next push. */
+    struct wire_waiting sent; /* Position 0: nothing yet. */
+    uint64_t sent_oldest;     /* The oldest holder's grant then. */
+    struct watcher *next;     /* Of all, the next to be due first. */
+    struct watcher *prev;
+    struct watcher *next_own; /* Of its session. */
+};
+
+struct session {
+    struct sessions *all;
+    uint64_t connection_id; /* 0: it has no connection any more. */
+    uint64_t id;            /* The engine's; 0: it has none. */
+    enum session_stage stage;
+    const char *close_reason;
+    bool has_said_bye;  /* Nothing more is obeyed. */
+    bool is_closing;    /* In `closing`. */
+    uint64_t hello_id;  /* The id of Hello; later, of Bye. */
+    uint32_t in_flight; /* Answers that have not left the gate. Feeding stops
+                         * while the engine works, so no other request is
+                         * without an answer, but for waiters. */
+    struct answers answers;
+    struct watcher *watchers;
+    uint8_t secret[WIRE_SECRET_BYTES];
+    uint64_t pid;
+    char *texts; /* name, host, purpose: one piece of memory. */
+    const char *name;
+    const char *host;
+    const char *purpose;
+    struct session *next_same_bucket;
+    struct session *next; /* In `closing`. */
+    struct session *prev;
+    char address[]; /* Ends with a NUL. */
+};
+
+struct sessions {
+    struct sessions_options options;
+    uint64_t now_ns;          /* Of the call under way. */
+    struct session **buckets; /* By id; as many as a power of two. */
+    uint32_t buckets_count;
+    struct session *opening; /* Its SESSION_OPEN is not answered yet. */
+    struct session *closing; /* Stage CLOSING, not told yet. */
+    struct watcher *watchers;
+    enum permit_status own_status;
+    const char *own_detail;
+    bool has_failed;
+    struct wire_arena arena;
+    uint8_t frame[FRAME_HEADER_BYTES + FRAME_BYTES_MAX];
+};
+
+/* ---------------------------------------------------------------- session.c */
+
+/* Returns the session of that id, or NULL. */
+struct session *session_find(const struct sessions *sessions, uint64_t id);
+
+void session_enter(struct session *session); /* By its id. */
+void session_leave(struct session *session);
+
+/* Frees it, and all that it has. */
+void session_free(struct session *session);
+
+/* Gives a message to the gate, if there is a connection. */
+void session_send(struct session *session,
+                  const struct wire_server_message *message, bool is_answer);
+
+void session_refuse(struct session *session, uint64_t id,
+                    enum permit_status status, const char *detail);
+
+/* Makes the stage CLOSING. */
+void session_close(struct session *session, const char *reason);
+
+/* --------------------------------------------------------------- requests.c */
+
+/* Obeys one message of a session that is READY. */
+void session_obey(struct session *session,
+                  const struct wire_client_message *message);
+
+/* ---------------------------------------------------------------- effects.c */
+
+/* Applies an event and carries out what it causes, as far as the engine gets.
+ */
+void sessions_do(struct sessions *sessions, const struct engine_event *event);
+
+/* Carries out the effects that wait. */
+void sessions_carry_out(struct sessions *sessions);
+
+/* Gives an answer to its request. */
+void session_answer(struct session *session, uint64_t id,
+                    const struct answer *answer);
+
+/* ---------------------------------------------------------------- waiting.c */
+
+/* Returns a watcher that is not on any list yet, or NULL without memory. */
+struct watcher *watcher_create(struct session *session, uint64_t acquire_id);
+void watcher_start(struct watcher *watcher);
+
+/* Forgets the watcher of an acquire, if it has one; or all of a session. */
+void watcher_stop(struct session *session, uint64_t acquire_id);
+void watcher_stop_all(struct session *session);
+
+/* ------------------------------------------------------------------ views.c */
+
+/* What is known of a session's client; texts are the session's own. */
+void session_describe(const struct sessions *sessions, uint64_t session_id,
+                      struct permit_client_info *ret_client);
+
+int64_t age_ms(uint64_t now_ns, uint64_t since_ns);
+
+#endif
