@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+permit_test(cli_guard LIBS permit_guard LABELS cli)
