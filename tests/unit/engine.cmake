@@ -6,9 +6,12 @@ target_include_directories(engine_script
 target_link_libraries(engine_script PUBLIC permitd_engine PkgConfig::CHECK
                                     PRIVATE permitd_flags)
 
-foreach(name acquire release session define)
+foreach(name acquire release session define restore view limits)
   permit_test(engine_${name} LIBS engine_script)
 endforeach()
+target_link_options(test_engine_limits PRIVATE -Wl,--wrap=calloc)
+permit_test(queue LIBS permitd_engine)
+permit_test(deadlines LIBS permitd_engine)
 
 add_test(NAME engine_is_pure
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/engine_pure.sh

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "script.h"
+
+static struct script script;
+
+/* The linker sends the engine's calls of calloc() here (--wrap). */
+static uint64_t allocations;
+static uint64_t allocation_to_fail = UINT64_MAX;
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+    return allocations++ == allocation_to_fail ? NULL
+                                               : __real_calloc(count, bytes);
+}
+
+static const struct engine_limits small = {
+    .max_sessions = 8,
+    .max_semaphores = 2,
+    .max_waiters = 3,
+    .max_grants = 4,
+    .max_lost = 1,
+    .max_waiters_per_session = 2,
+    .max_grants_per_session = 3,
+};
+
+START_TEST(creation_survives_each_failing_allocation)
+{
+    static const uint8_t secret[ENGINE_HASH_SECRET_BYTES] = {1};
+    struct engine *engine = engine_create(&small, 0, secret);
+    uint64_t count = allocations;
+
+    ck_assert_ptr_nonnull(engine);
+    ck_assert_uint_gt(count, 8);
+    engine_destroy(engine);
+    for (uint64_t n = 0; n < count; n++) {
+        allocations = 0;
+        allocation_to_fail = n;
+        ck_assert_ptr_null(engine_create(&small, 0, secret));
+    }
+    engine_destroy(NULL);
+}
+END_TEST
+
+START_TEST(nothing_is_allocated_after_creation)
+{
+    script_init_with(&script, &small);
+    allocations = 0;
+    script_open(&script, 1, 2, 1000);
+    script_bounded(&script, "jobs", 1);
+    script_acquire(&script, 1, 11, 0);
+    script_acquire(&script, 2, 21, -1);
+    script_end(&script, 1);
+    script_delete(&script, "jobs", true, 100);
+    script_tick(&script, 2000);
+    ck_assert_uint_eq(allocations, 0);
+    script_finish(&script);
+}
+END_TEST
+
+START_TEST(limits_that_cannot_be_counted_are_refused)
+{
+    struct engine_limits limits = small;
+    static const uint8_t secret[ENGINE_HASH_SECRET_BYTES] = {1};
+
+    limits.max_waiters = UINT32_MAX;
+    ck_assert_ptr_null(engine_create(&limits, 0, secret));
+}
+END_TEST
+
+START_TEST(quotas_of_waiters_and_grants_refuse_the_one_too_many)
+{
+    script_init_with(&script, &small);
+    script_open(&script, 1, 3, 1000);
+    script_bounded(&script, "jobs", 4);
+    script_bounded(&script, "more", 1);
+    script_forget(&script);
+    for (uint64_t i = 11; i <= 14; i++) {
+        script_acquire(&script, 1, i, 0); /* 3 grants a session. */
+    }
+    script_acquire(&script, 2, 21, 0);
+    script_acquire_of(&script, 2, 22, 0, "more"); /* 4 in all. */
+    script_expect(&script, "[   0] s1 r11 GRANTED\n"
+                           "[   0] s1 r12 GRANTED\n"
+                           "[   0] s1 r13 GRANTED\n"
+                           "[   0] s1 r14 TOO_MANY\n"
+                           "[   0] s2 r21 GRANTED\n"
+                           "[   0] s2 r22 TOO_MANY\n");
+    script_acquire(&script, 1, 31, -1);
+    script_acquire(&script, 1, 32, -1);
+    script_acquire(&script, 1, 33, -1); /* 2 waiters a session. */
+    script_acquire(&script, 2, 34, -1);
+    script_acquire(&script, 3, 35, -1);  /* 3 in all. */
+    script_release(&script, 2, 36, 21);  /* s1 holds 3: it must not get it. */
+    script_bounded(&script, "third", 1); /* 2 semaphores. */
+    script_expect(&script, "[   0] s1 r33 TOO_MANY\n"
+                           "[   0] s3 r35 TOO_MANY\n"
+                           "[   0] s2 r36 OK\n"
+                           "[   0] s1 r31 TOO_MANY\n"
+                           "[   0] s1 r32 TOO_MANY\n"
+                           "[   0] s2 r34 GRANTED\n"
+                           "[   0] s0 r1 TOO_MANY\n");
+    script_finish(&script);
+}
+END_TEST
+
+#define MANY 100000
+
+static void init_many(void)
+{
+    const struct engine_limits limits = {
+        .max_sessions = 3,
+        .max_semaphores = 3,
+        .max_waiters = MANY,
+        .max_grants = MANY,
+        .max_lost = MANY,
+        .max_waiters_per_session = MANY,
+        .max_grants_per_session = MANY,
+    };
+
+    script_init_with(&script, &limits);
+    script.is_quiet = true;
+    script_bounded(&script, "jobs", MANY);
+    script_define(&script, "jobs",
+                  &(struct engine_definition){.fields = ENGINE_FIELD_MAX_QUEUE,
+                                              .max_queue = MANY});
+    script_open(&script, 1, 2, 1000000);
+}
+
+START_TEST(a_session_of_many_grants_ends_in_slices)
+{
+    struct engine_event event = {.type = ENGINE_SESSION_END};
+    struct engine_effect effect;
+    uint64_t calls = 1;
+    uint64_t granted = 0;
+
+    init_many();
+    for (uint64_t i = 1; i <= MANY; i++) {
+        script_acquire(&script, 1, i, 0);
+    }
+    for (uint64_t i = 1; i <= MANY; i++) {
+        script_acquire(&script, 2, i, -1);
+    }
+    event.session_id = script.session_ids[1];
+    engine_apply(script.engine, &event);
+    while (engine_has_work(script.engine)) {
+        uint64_t effects = 0;
+        while (engine_next_effect(script.engine, &effect)) {
+            effects++;
+            granted += effect.type == ENGINE_EFFECT_ANSWER ? 1 : 0;
+        }
+        ck_assert_uint_le(effects, 2 * LIMIT_STEPS_MAX);
+        engine_session_heard(script.engine, script.session_ids[2], calls);
+        engine_continue(script.engine);
+        calls++;
+    }
+    while (engine_next_effect(script.engine, &effect)) {
+        granted += effect.type == ENGINE_EFFECT_ANSWER ? 1 : 0;
+    }
+    ck_assert_uint_eq(granted, MANY);
+    ck_assert_uint_ge(calls, 2 * MANY / LIMIT_STEPS_MAX);
+    ck_assert_uint_le(calls, 4 * MANY / LIMIT_STEPS_MAX + 2);
+    ck_assert_uint_eq(script_view(&script, "jobs").held, MANY);
+    script_finish(&script);
+}
+END_TEST
+
+START_TEST(no_event_is_applied_while_work_is_left)
+{
+    struct engine_event event = {.type = ENGINE_TICK,
+                                 .now_ns = 1000 * NS_PER_MS};
+
+    init_many();
+    for (uint64_t i = 1; i <= MANY / 10; i++) {
+        script_acquire_hold(&script, 1, i, 0, 1000);
+    }
+    engine_apply(script.engine, &event);
+    ck_assert(engine_has_work(script.engine));
+    engine_apply(script.engine, &event); /* Aborts. */
+}
+END_TEST
+
+START_TEST(the_name_of_an_event_is_kept_while_it_waits)
+{
+    char name[] = "jobs";
+    struct engine_event event = {
+        .type = ENGINE_ACQUIRE, .now_ns = 1000 * NS_PER_MS, .request_id = MANY};
+    struct engine_effect effect;
+    enum permit_status status = PERMIT_E_INVALID;
+
+    init_many();
+    for (uint64_t i = 1; i < 1000; i++) {
+        script_acquire_hold(&script, 1, i, 0, 1000);
+    }
+    event.session_id = script.session_ids[2];
+    event.acquire.semaphore = name;
+    event.acquire.permits = MANY; /* Not before all holds are over. */
+    engine_apply(script.engine, &event);
+    name[0] = 'x';
+    while (engine_next_effect(script.engine, &effect)) {
+    }
+    while (engine_has_work(script.engine)) {
+        engine_continue(script.engine);
+        while (engine_next_effect(script.engine, &effect)) {
+            if (effect.type == ENGINE_EFFECT_ANSWER) {
+                status = effect.answer.status;
+            }
+        }
+    }
+    ck_assert_int_eq(status, PERMIT_OK);
+    script_finish(&script);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("engine_limits");
+    TCase *tcase = tcase_create("limits");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, creation_survives_each_failing_allocation);
+    tcase_add_test(tcase, nothing_is_allocated_after_creation);
+    tcase_add_test(tcase, limits_that_cannot_be_counted_are_refused);
+    tcase_add_test(tcase, quotas_of_waiters_and_grants_refuse_the_one_too_many);
+    tcase_add_test(tcase, a_session_of_many_grants_ends_in_slices);
+    tcase_add_test_raise_signal(tcase, no_event_is_applied_while_work_is_left,
+                                SIGABRT);
+    tcase_add_test(tcase, the_name_of_an_event_is_kept_while_it_waits);
+    suite_add_tcase(suite, tcase);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

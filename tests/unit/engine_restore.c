@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "script.h"
+
+static struct script script;
+
+static void setup(void)
+{
+    script_init(&script);
+    script_bounded(&script, "jobs", 4);
+    script_counting(&script, "pool", 5);
+    script_open(&script, 1, 4, 15000);
+}
+
+static void teardown(void)
+{
+    script_finish(&script);
+}
+
+/* Something of everything. */
+static void run_a_day(void)
+{
+    script_acquire_hold(&script, 1, 11, 0, 100);
+    script_acquire_some(&script, 2, 21, 0, 3);
+    script_acquire(&script, 3, 31, -1);
+    script_acquire_of(&script, 3, 32, 0, "pool");
+    script_post(&script, "pool", 2);
+    script_release_some(&script, 2, 22, 21, NULL, 1);
+    script_tick(&script, 150);
+    script_bounded(&script, "gone", 2);
+    script_acquire_of(&script, 4, 41, 0, "gone");
+    script_acquire_of(&script, 1, 12, 0, "gone");
+    script_delete(&script, "gone", true, 50);
+    script_bounded(&script, "gone", 7);
+    script_bounded(&script, "jobs", 2);
+    script_release(&script, 4, 42, 41);
+    script_tick(&script, 250);
+    script_end(&script, 3);
+}
+
+START_TEST(records_rebuild_the_state_after_each_event)
+{
+    struct engine *restored;
+
+    run_a_day(); /* script_finish() compares. */
+    restored = script_restore(&script);
+    script_assert_same(script.engine, restored);
+    engine_destroy(restored);
+}
+END_TEST
+
+START_TEST(a_restored_engine_starts_its_clocks_at_the_first_event)
+{
+    struct engine *restored;
+    struct engine_grant_view view;
+    struct engine_event event = {.type = ENGINE_TICK};
+    struct engine_effect effect;
+    struct engine_totals totals;
+    const uint64_t boot_ns = 777 * NS_PER_MS;
+
+    script_acquire_hold(&script, 1, 11, 0, 5000);
+    restored = script_restore(&script);
+    ck_assert_uint_eq(engine_next_deadline(restored), 0);
+    engine_get_totals(restored, &totals);
+    ck_assert_uint_eq(totals.sessions_disconnected, 4);
+    event.now_ns = boot_ns;
+    engine_apply(restored, &event);
+    ck_assert(!engine_next_effect(restored, &effect));
+    ck_assert(engine_view_grant(restored, script.session_ids[1], 11, &view));
+    ck_assert_uint_eq(view.granted_ns, boot_ns);
+    ck_assert_uint_eq(view.expires_ns, boot_ns + 5000 * NS_PER_MS);
+    event.now_ns = boot_ns + 15000 * NS_PER_MS - 1;
+    engine_apply(restored, &event);
+    while (engine_next_effect(restored, &effect)) {
+        ck_assert_int_ne(effect.type, ENGINE_EFFECT_SESSION_ENDED);
+    }
+    event.now_ns++;
+    engine_apply(restored, &event);
+    while (engine_next_effect(restored, &effect)) {
+    }
+    engine_get_totals(restored, &totals);
+    ck_assert_uint_eq(totals.sessions, 0);
+    engine_destroy(restored);
+}
+END_TEST
+
+START_TEST(a_lost_grant_is_restored_and_ends_with_its_session)
+{
+    struct engine *restored;
+
+    script_acquire_hold(&script, 1, 11, 0, 100);
+    script_tick(&script, 100);
+    restored = script_restore(&script);
+    engine_check(restored);
+    engine_destroy(script.engine);
+    script.engine = restored;
+    script.shows_records = true;
+    script_forget(&script);
+    script_end(&script, 1);
+    script_expect(&script, "[ 100] s1 r0 record SESSION_ENDED\n"
+                           "[ 100] s1 ENDED by client\n");
+}
+END_TEST
+
+START_TEST(fences_go_on_above_what_was_restored)
+{
+    struct engine *restored;
+    struct engine_totals before;
+    struct engine_totals after;
+    struct engine_event event = {.type = ENGINE_SESSION_OPEN,
+                                 .session_open.timeout_ms = 1};
+    struct engine_effect effect;
+
+    run_a_day();
+    engine_get_totals(script.engine, &before);
+    restored = script_restore(&script);
+    engine_apply(restored, &event);
+    while (engine_next_effect(restored, &effect)) {
+    }
+    engine_get_totals(restored, &after);
+    ck_assert_uint_eq(after.fence, before.fence + 1);
+    engine_destroy(restored);
+}
+END_TEST
+
+/* Sets some bytes of a record: it is refused or it fits, but never breaks the
+ * engine. */
+START_TEST(a_broken_record_is_refused_or_fits_but_breaks_nothing)
+{
+    static const unsigned char bytes[] = {0x00, 0x01, 0x7f, 0x80, 0xff};
+    struct engine *engine = NULL;
+    uint64_t refused = 0;
+
+    run_a_day();
+    for (size_t n = 0; n < script.records_count; n++) {
+        for (size_t at = 0; at < sizeof(struct engine_record); at += 4) {
+            struct engine_record broken = script.records[n];
+            memset((unsigned char *)&broken + at,
+                   bytes[(n + at / 4) % sizeof(bytes)], 4);
+            broken.consume = script.records[n].consume; /* Must be a bool. */
+            engine = engine_create(&script.limits, 0, script_secret);
+            ck_assert_ptr_nonnull(engine);
+            for (size_t i = 0; i < n; i++) {
+                (void)engine_restore(engine, &script.records[i]);
+            }
+            refused += engine_restore(engine, &broken) != PERMIT_OK ? 1 : 0;
+            for (size_t i = n + 1; i < script.records_count; i++) {
+                (void)engine_restore(engine, &script.records[i]);
+            }
+            engine_check(engine);
+            engine_destroy(engine);
+        }
+    }
+    ck_assert_uint_gt(refused, 50);
+}
+END_TEST
+
+START_TEST(records_of_larger_limits_are_refused)
+{
+    struct engine_limits limits = script.limits;
+    struct engine *engine;
+    enum permit_status status = PERMIT_OK;
+
+    limits.max_sessions = 2;
+    engine = engine_create(&limits, 0, script_secret);
+    for (size_t i = 0; i < script.records_count && status == PERMIT_OK; i++) {
+        status = engine_restore(engine, &script.records[i]);
+    }
+    ck_assert_int_eq(status, PERMIT_E_INVALID);
+    ck_assert_int_eq(engine_restore(engine, &script.records[0]),
+                     PERMIT_E_INVALID); /* Out of order. */
+    engine_destroy(engine);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("engine_restore");
+    TCase *tcase = tcase_create("restore");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, records_rebuild_the_state_after_each_event);
+    tcase_add_test(tcase,
+                   a_restored_engine_starts_its_clocks_at_the_first_event);
+    tcase_add_test(tcase, a_lost_grant_is_restored_and_ends_with_its_session);
+    tcase_add_test(tcase, fences_go_on_above_what_was_restored);
+    tcase_add_test(tcase,
+                   a_broken_record_is_refused_or_fits_but_breaks_nothing);
+    tcase_add_test(tcase, records_of_larger_limits_are_refused);
+    suite_add_tcase(suite, tcase);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
