@@ -51,6 +51,31 @@
             .grace_ms = (grace)                                                \
         }                                                                      \
     }
+#define SLOTS(n)                                                               \
+    {                                                                          \
+        .type = ENGINE_DEFINE, .request_id = 1, .define = {                    \
+            .semaphore = "slots",                                              \
+            .definition = {.fields = ENGINE_FIELD_KIND | ENGINE_FIELD_PERMITS, \
+                           .kind = ENGINE_COUNTING,                            \
+                           .permits = (n)}                                     \
+        }                                                                      \
+    }
+#define TAKE(ms, session, request, n, wait, for_good)                          \
+    {                                                                          \
+        .type = ENGINE_ACQUIRE, AT(ms), FROM(session, request), .acquire = {   \
+            .semaphore = "slots",                                              \
+            .permits = (n),                                                    \
+            .wait_ms = (wait),                                                 \
+            .consume = (for_good)                                              \
+        }                                                                      \
+    }
+#define POST(ms, session, request, n)                                          \
+    {                                                                          \
+        .type = ENGINE_POST, AT(ms), FROM(session, request), .post = {         \
+            .semaphore = "slots",                                              \
+            .permits = (n)                                                     \
+        }                                                                      \
+    }
 #define PLAIN(ms, kind, session)                                               \
     {                                                                          \
         .type = (kind), AT(ms), .session_id = (session)                        \
@@ -138,6 +163,32 @@ static const struct {
              DONE(101, 1, "LOST grant=103 reason=5 grace=5")
                  REFUSED(102, 3, "not_found") DONE(101, 4, "release: ok")
                      DONE(101, 5, "release: expired")},
+    {"a post serves who waits, and tells what is left",
+     {SLOTS(0), TAKE(0, 101, 1, 2, -1, false), TAKE(0, 102, 2, 1, -1, true),
+      POST(3, 102, 3, 5), RELEASE(4, 101, 4, 1, 0), RELEASE(4, 102, 5, 2, 0),
+      POST(5, 0, 6, LIMIT_PERMITS_MAX - 3),
+      POST(5, 0, 7, LIMIT_PERMITS_MAX - 4)},
+     DONE(0, 1, "define: ok") GRANTED(101, 1, 103, 3, 0)
+         GRANTED(102, 2, 104, 3, 0) DONE(102, 3, "post: ok available=2")
+             DONE(101, 4, "release: ok") DONE(102, 5, "release: not_held")
+                 DONE(0, 6, "post: overflow available=0")
+                     DONE(0, 7, "post: ok available=2147483647")},
+    {"the turn of who has used up his grants is over",
+     {RESIZE(0, 1000), ACQUIRE(0, 101, 1, 1, 0, 0), ACQUIRE(0, 101, 2, 1, 0, 0),
+      ACQUIRE(0, 102, 3, 998, 0, 0), ACQUIRE(0, 101, 4, 1, -1, 0),
+      ACQUIRE(0, 102, 5, 1, -1, 0), RELEASE(8, 102, 6, 3, 0)},
+     DONE(0, 1, "define: ok") GRANTED(101, 1, 103, 0, 0)
+         GRANTED(101, 2, 104, 0, 0) GRANTED(102, 3, 105, 0, 0)
+             DONE(102, 6, "release: ok") REFUSED(101, 4, "too_many")
+                 GRANTED(102, 5, 106, 8, 0)},
+    {"only so many wait, and a drain refuses them",
+     {ACQUIRE(0, 101, 1, 2, 0, 0), ACQUIRE(0, 101, 2, 1, -1, 0),
+      ACQUIRE(0, 101, 3, 1, -1, 0), ACQUIRE(0, 101, 4, 1, -1, 0),
+      PLAIN(1, ENGINE_DRAIN, 0), ACQUIRE(2, 102, 5, 1, -1, 0),
+      RELEASE(3, 101, 6, 1, 0)},
+     GRANTED(101, 1, 103, 0, 0) REFUSED(101, 4, "too_many")
+         REFUSED(101, 2, "draining") REFUSED(101, 3, "draining")
+             REFUSED(102, 5, "draining") DONE(101, 6, "release: ok")},
 };
 
 static void apply(struct model *model, const struct engine_event *event,
@@ -155,7 +206,13 @@ static void apply(struct model *model, const struct engine_event *event,
 
 START_TEST(the_model_tells_the_story)
 {
-    static const struct engine_limits limits = {8, 8, 8, 8, 8, 8, 8};
+    static const struct engine_limits limits = {.max_sessions = 8,
+                                                .max_semaphores = 8,
+                                                .max_waiters = 8,
+                                                .max_grants = 8,
+                                                .max_lost = 8,
+                                                .max_waiters_per_session = 2,
+                                                .max_grants_per_session = 2};
     static const struct engine_event before[] = {
         {.type = ENGINE_SESSION_OPEN, .session_open = {100}},
         {.type = ENGINE_SESSION_OPEN, .session_open = {100}},
