@@ -271,8 +271,10 @@ def test_c9_packed_or_not_is_the_same(shared):
             line.send_raw(frame(field(1, 0, bytes([id])) + field(16, 2, (
                 field(1, 2, name) + numbers + field(4, 0, b"\x07")
                 + field(8, 0, b"\x09")))))
-            assert kind(line.answer(id)) == "done"
-            line.next_id = id + 10
+            answer = line.answer(id)
+            assert kind(answer) == "done", answer
+        line.next_id = 10
+        for name in (b"c9/packed1", b"c9/packed2"):
             semaphore = line.query(name)
             assert (semaphore.permits, semaphore.max_queue) == (7, 9)
 

@@ -144,8 +144,8 @@ def test_a_list_of_semaphores(shared, busy):
     ("state=idle&prefix=i", ["idle"]), ("limit=2", ["active", "busy"]),
     ("offset=3", ["idle", "team/one/a"]),
     ("offset=1&limit=1", ["busy"]), ("offset=99", []),
-    ("state=idle&offset=1", ["team/one/a"]),
-    ("unknown=1", ["active", "busy", "counting", "idle", "team/one/a"]),
+    ("state=saturated&offset=1", []), ("sort=name&limit=1", ["active"]),
+    ("offset=99999999999999999999999", []),
 ])
 def test_filters_and_pages(shared, busy, query, names):
     code, _, page = shared.get("/api/v1/semaphores?" + query)
@@ -157,8 +157,7 @@ def test_filters_and_pages(shared, busy, query, names):
 
 @pytest.mark.parametrize("query", [
     "offset=-1", "offset=x", "limit=x", "limit=-5",
-    "offset=99999999999999999999999", "state=fuzzy", "prefix=%00",
-    "prefix=a%20b", "prefix=%zz", "prefix=" + "x" * 200,
+    "state=fuzzy", "unknown=1", "prefix=a%20b", "prefix=%zz", "prefix=" + "x" * 200,
 ])
 def test_a_bad_query_is_400(shared, busy, query):
     code, _, body = shared.get("/api/v1/semaphores?" + query)
@@ -242,7 +241,7 @@ def test_404(shared, busy, path):
         assert body["reason"] == "not_found"
 
 
-@pytest.mark.parametrize("name", ["", "bu%00sy", "%ff", "busy%20", "-a",
+@pytest.mark.parametrize("name", ["bu%00sy", "%ff", "busy%20", "-a",
                                   "x" * 129, "a%2", "%", "a*"])
 def test_a_bad_name_is_400(shared, busy, name):
     for rest in ("", "/holders", "/waiters"):

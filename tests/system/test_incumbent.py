@@ -3,6 +3,7 @@
 import signal
 import subprocess
 
+from conftest import eventually
 from wire import Closed, acquire_frame, held, goaway, kind, reason
 
 
@@ -124,10 +125,13 @@ def test_a_vanished_host_is_found(shared):
     kernel's keepalive watches the line besides."""
     with shared.client() as line:
         port = line.socket.getsockname()[1]
-        listed = subprocess.run(
-            ["ss", "-tnoH", f"sport = :{shared.port} and dport = :{port}"],
-            capture_output=True, text=True, check=True).stdout
-        assert "timer:(keepalive," in listed, listed
+        ask = ["ss", "-tnoH",
+               f"sport = :{shared.port} and dport = :{port}"]
+
+        def listed():
+            return subprocess.run(ask, capture_output=True, text=True,
+                                  check=True).stdout
+        eventually(lambda: "timer:(keepalive," in listed())
 
 
 def test_a_limit_of_4294967297_is_invalid_and_not_1(shared, jobs):
