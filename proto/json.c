@@ -13,37 +13,43 @@
 
 /* ------------------------------------------------------------ small pieces */
 
+/* How UTF-8 characters begin: the range of the second byte goes by the first,
+ * so that none is longer than need be, a surrogate, or above U+10FFFF. */
+static const struct utf8_form {
+    unsigned char first, last, second_first, second_last;
+    size_t bytes;
+} utf8_forms[] = {
+    {0x01, 0x7f, 0x00, 0x00, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2},
+    {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
+    {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+    {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
+    {0xf4, 0xf4, 0x80, 0x8f, 4},
+};
+
+/* A NUL is in no range, so nothing behind the end is read. */
+static bool has_form(const unsigned char *text, const struct utf8_form *form)
+{
+    if (text[0] < form->first || text[0] > form->last ||
+        (form->bytes > 1 &&
+         (text[1] < form->second_first || text[1] > form->second_last))) {
+        return false;
+    }
+    for (size_t at = 2; at < form->bytes; at++) {
+        if (text[at] < 0x80 || text[at] > 0xbf) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Returns the bytes of the UTF-8 character that text begins with, or 0 if it
  * begins with none. */
 static size_t utf8_bytes(const unsigned char *text)
 {
-    /* The range of the second byte, by the first: neither longer than need be,
-     * nor a surrogate, nor above U+10FFFF. */
-    static const struct {
-        unsigned char first, last, second_first, second_last;
-        size_t bytes;
-    } forms[] = {
-        {0x01, 0x7f, 0x00, 0x00, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2},
-        {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
-        {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-
-    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        if (text[0] < forms[i].first || text[0] > forms[i].last) {
-            continue;
+    for (size_t i = 0; i < sizeof(utf8_forms) / sizeof(utf8_forms[0]); i++) {
+        if (has_form(text, &utf8_forms[i])) {
+            return utf8_forms[i].bytes;
         }
-        if (forms[i].bytes > 1 && (text[1] < forms[i].second_first ||
-                                   text[1] > forms[i].second_last)) {
-            return 0;
-        }
-        for (size_t at = 2; at < forms[i].bytes; at++) {
-            if (text[at] < 0x80 || text[at] > 0xbf) {
-                return 0; /* A NUL too, so nothing behind the end is read. */
-            }
-        }
-        return forms[i].bytes;
     }
     return 0;
 }

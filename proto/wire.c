@@ -129,6 +129,31 @@ static bool has_wire_type(const ProtobufCFieldDescriptor *field,
     return !is_bytes && wire_type == PROTOBUF_C_WIRE_TYPE_VARINT;
 }
 
+/* Measures the value that begins at bytes: so many bytes as it returns, and
+ * *ret_rest more, which may be more than there are. Returns 0 if it is broken.
+ */
+static size_t scan_value(ProtobufCWireType wire_type, const uint8_t *bytes,
+                         size_t length, uint64_t *ret_rest)
+{
+    size_t used = 0;
+
+    switch (wire_type) {
+    case PROTOBUF_C_WIRE_TYPE_VARINT:
+        used = scan_varint(bytes, length, ret_rest);
+        *ret_rest = 0;
+        return used;
+    case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED:
+        return scan_varint(bytes, length, ret_rest);
+    case PROTOBUF_C_WIRE_TYPE_64BIT:
+        *ret_rest = 7;
+        return length > 0;
+    case PROTOBUF_C_WIRE_TYPE_32BIT:
+        *ret_rest = 3;
+        return length > 0;
+    }
+    return 0; /* A group. */
+}
+
 /* Is the message well-formed as permit.proto says? protobuf-c checks most of it
  * itself, but takes any wire type for a bool and field number 0 in a tag that
  * is longer than it need be. The depth is that of the descriptors, which have
@@ -136,48 +161,34 @@ static bool has_wire_type(const ProtobufCFieldDescriptor *field,
 static bool scan(const ProtobufCMessageDescriptor *descriptor,
                  const uint8_t *bytes, size_t length)
 {
-    size_t at = 0;
-
-    while (at < length) {
+    while (length > 0) {
         const ProtobufCFieldDescriptor *field;
         ProtobufCWireType wire_type;
         uint64_t tag;
-        uint64_t value = 0;
-        size_t used = scan_varint(bytes + at, length - at, &tag);
+        uint64_t rest = 0;
+        size_t tag_bytes = scan_varint(bytes, length, &tag);
+        size_t used;
 
-        if (used == 0 || tag > UINT32_MAX || tag >> 3 == 0) {
+        if (tag_bytes == 0 || tag > UINT32_MAX || tag >> 3 == 0) {
             return false;
         }
-        at += used;
         field = protobuf_c_message_descriptor_get_field(descriptor,
                                                         (unsigned)(tag >> 3));
         wire_type = (ProtobufCWireType)(tag & 7);
-        if (field != NULL && !has_wire_type(field, wire_type)) {
+        used =
+            scan_value(wire_type, bytes + tag_bytes, length - tag_bytes, &rest);
+        if (used == 0 || rest > length - tag_bytes - used ||
+            (field != NULL && !has_wire_type(field, wire_type))) {
             return false;
         }
-        if (wire_type == PROTOBUF_C_WIRE_TYPE_64BIT) {
-            value = 8;
-        } else if (wire_type == PROTOBUF_C_WIRE_TYPE_32BIT) {
-            value = 4;
-        } else if (wire_type == PROTOBUF_C_WIRE_TYPE_VARINT ||
-                   wire_type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED) {
-            used = scan_varint(bytes + at, length - at, &value);
-            if (used == 0) {
-                return false;
-            }
-            at += used;
-            value = wire_type == PROTOBUF_C_WIRE_TYPE_VARINT ? 0 : value;
-        } else {
-            return false; /* A group. */
-        }
-        if (value > length - at) {
-            return false;
-        }
+        bytes += tag_bytes + used;
+        length -= tag_bytes + used;
         if (field != NULL && field->type == PROTOBUF_C_TYPE_MESSAGE &&
-            !scan(field->descriptor, bytes + at, (size_t)value)) {
+            !scan(field->descriptor, bytes, (size_t)rest)) {
             return false;
         }
-        at += (size_t)value;
+        bytes += rest;
+        length -= (size_t)rest;
     }
     return true;
 }
@@ -210,7 +221,7 @@ const char *wire_text(ProtobufCBinaryData from)
 ProtobufCBinaryData wire_from_text(const char *text)
 {
     /* Packing only reads it; protobuf-c has one type for both ways. */
-    ProtobufCBinaryData bytes = {strlen(text), (uint8_t *)(uintptr_t)text};
+    ProtobufCBinaryData bytes = {strlen(text), (uint8_t *)text};
 
     return bytes;
 }

@@ -48,14 +48,14 @@ static const char *check_text(ProtobufCBinaryData text, const char **ret_text)
 
 static const char *check_parts(const struct wire_part *parts, uint32_t count)
 {
+    bool names_twice = false;
+
     for (uint32_t i = 1; i < count; i++) {
         for (uint32_t j = 0; j < i; j++) {
-            if (strcmp(parts[i].semaphore, parts[j].semaphore) == 0) {
-                return "name each semaphore once";
-            }
+            names_twice |= strcmp(parts[i].semaphore, parts[j].semaphore) == 0;
         }
     }
-    return NULL;
+    return names_twice ? "name each semaphore once" : NULL;
 }
 
 static const char *decode_hello(const Permit__V1__ClientMessage *outer,

@@ -33,7 +33,7 @@ static size_t encode_hello(const struct wire_client_message *message,
     to.pid = from->pid;
     to.purpose = wire_from_text(from->purpose);
     to.client = wire_from_text(from->client);
-    to.token.data = (uint8_t *)(uintptr_t)from->token.data; /* Only read. */
+    to.token.data = (uint8_t *)from->token.data; /* Only read. */
     to.token.len = from->token.length;
     to.linger_ms = (uint64_t)from->linger_ms;
     to.resume = from->has_resume ? &key : NULL;

@@ -33,7 +33,7 @@ static size_t encode_welcome(const struct wire_server_message *message,
     Permit__V1__Welcome to = PERMIT__V1__WELCOME__INIT;
 
     to.session_id = from->session_id;
-    to.secret.data = (uint8_t *)(uintptr_t)from->secret; /* Only read. */
+    to.secret.data = (uint8_t *)from->secret; /* Only read. */
     to.secret.len = sizeof(from->secret);
     to.boot_id = wire_from_text(from->boot_id);
     to.heartbeat_ms = (uint64_t)from->heartbeat_ms;
@@ -112,7 +112,7 @@ static void fill_semaphore(const struct permit_semaphore_info *from,
     to->timeouts_total = from->timeouts_total;
     to->queue_full_total = from->queue_full_total;
     to->n_lost_total = PERMIT_LOSS_COUNT;
-    to->lost_total = (uint64_t *)(uintptr_t)from->lost_total; /* Only read. */
+    to->lost_total = (uint64_t *)from->lost_total; /* Only read. */
     to->durable = from->durable;
 }
 

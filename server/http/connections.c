@@ -218,6 +218,8 @@ struct http *http_create(const struct http_options *options)
 
 void http_destroy(struct http *http)
 {
+    struct http_connection *connection;
+    struct http_connection *next;
     bool owns_fd;
 
     if (http == NULL) {
@@ -231,8 +233,10 @@ void http_destroy(struct http *http)
     if (http->evhttp != NULL) {
         evhttp_free(http->evhttp); /* With its listener and connections. */
     }
-    while (!LIST_EMPTY(&http->connections)) {
-        connection_destroy(LIST_FIRST(&http->connections));
+    for (connection = LIST_FIRST(&http->connections); connection != NULL;
+         connection = next) {
+        next = LIST_NEXT(connection, entry);
+        connection_destroy(connection);
     }
     if (http->accept_again != NULL) {
         event_free(http->accept_again);

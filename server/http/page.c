@@ -129,31 +129,33 @@ static void take_rows(struct page *page)
     page->is_taken = true;
 }
 
+static void keep_if_it_matches(struct page *page, const union slice *slice,
+                               size_t i)
+{
+    if (strcmp(json_state(&slice->semaphores[i]), page->query.state) != 0) {
+        return;
+    }
+    if (page->matching >= page->query.offset &&
+        page->rows_count < page->query.limit) {
+        keep_row(page, slice, i);
+    }
+    page->matching++;
+}
+
 /* With a filter: all rows, a few slices a turn. */
 static void take_matching_rows(struct page *page)
 {
     union slice slice;
     size_t total;
 
-    for (int turn = 0; turn < SCAN_SLICES; turn++) {
+    for (int turn = 0; turn < SCAN_SLICES && !page->is_taken; turn++) {
         size_t count = view(page, &slice, HTTP_SLICE_ROWS, &total);
 
         for (size_t i = 0; i < count; i++) {
-            if (strcmp(json_state(&slice.semaphores[i]), page->query.state) !=
-                0) {
-                continue;
-            }
-            if (page->matching >= page->query.offset &&
-                page->rows_count < page->query.limit) {
-                keep_row(page, &slice, i);
-            }
-            page->matching++;
+            keep_if_it_matches(page, &slice, i);
         }
         page->scanned += count;
-        if (count == 0) {
-            page->is_taken = true;
-            return;
-        }
+        page->is_taken = count == 0;
     }
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,7 +54,7 @@ static const char *parse_filter(const char *key, const char *value,
                                                 &detail) != PERMIT_OK) {
             return detail;
         }
-        strcpy(query->prefix, value); /* Its length was checked. */
+        (void)snprintf(query->prefix, sizeof(query->prefix), "%s", value);
         return NULL;
     }
     if (strcmp(key, "sort") == 0) {
@@ -61,6 +62,25 @@ static const char *parse_filter(const char *key, const char *value,
         return strcmp(value, "name") == 0 ? NULL : "sort is name";
     }
     return "a page of semaphores has state, prefix, sort, offset and limit";
+}
+
+static const char *parse_pair(const char *key, const char *value,
+                              enum wire_list_kind kind, struct query *query,
+                              enum permit_status *ret_reason)
+{
+    if (strcmp(key, "offset") == 0) {
+        return parse_number(value, &query->offset)
+                   ? NULL
+                   : "offset is a number of rows";
+    }
+    if (strcmp(key, "limit") == 0) {
+        return parse_number(value, &query->limit) ? NULL
+                                                  : "limit is a number of rows";
+    }
+    if (kind != WIRE_LIST_SEMAPHORES) {
+        return "a page of holders or waiters has offset and limit";
+    }
+    return parse_filter(key, value, query, ret_reason);
 }
 
 const char *query_parse(struct evhttp_request *request,
@@ -80,19 +100,7 @@ const char *query_parse(struct evhttp_request *request,
     }
     for (pair = pairs.tqh_first; pair != NULL && detail == NULL;
          pair = pair->next.tqe_next) {
-        if (strcmp(pair->key, "offset") == 0) {
-            if (!parse_number(pair->value, &query.offset)) {
-                detail = "offset is a number of rows";
-            }
-        } else if (strcmp(pair->key, "limit") == 0) {
-            if (!parse_number(pair->value, &query.limit)) {
-                detail = "limit is a number of rows";
-            }
-        } else if (kind == WIRE_LIST_SEMAPHORES) {
-            detail = parse_filter(pair->key, pair->value, &query, ret_reason);
-        } else {
-            detail = "a page of holders or waiters has offset and limit";
-        }
+        detail = parse_pair(pair->key, pair->value, kind, &query, ret_reason);
     }
     evhttp_clear_headers(&pairs);
     if (detail != NULL) {

@@ -77,9 +77,8 @@ static bool add_process(cJSON *status)
            (fds < 0 ? cJSON_AddNullToObject(process, "open_fds") != NULL
                     : add_number(process, "open_fds", fds)) &&
            add_number(process, "max_fds", (double)limit.rlim_cur) &&
-           add_number(process, "cpu_seconds",
-                      (double)cpu.tv_sec +
-                          (double)(cpu.tv_nsec / 1000000) / 1000);
+           json_add_seconds(process, "cpu_seconds",
+                            (int64_t)cpu.tv_sec * 1000 + cpu.tv_nsec / 1000000);
 }
 
 /* ------------------------------------------------------------------ status */
