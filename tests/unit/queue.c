@@ -67,12 +67,15 @@ static void model_compare(const struct model *model,
     uint32_t eligible = 0;
     uint32_t above = 0;
     uint64_t permits = 0;
+    uint32_t wrong = 0;
 
     for (uint32_t i = 0; i < model->count; i++) {
-        ck_assert_uint_eq(queue_nth(queues, queue, i), model->rows[i].waiter);
-        ck_assert_uint_eq(queue_rank(queues, model->rows[i].place), i);
-        ck_assert_uint_eq(queue_next(queues, model->rows[i].place),
-                          i + 1 < model->count ? model->rows[i + 1].place : 0);
+        bool is_right =
+            queue_nth(queues, queue, i) == model->rows[i].waiter &&
+            queue_rank(queues, model->rows[i].place) == i &&
+            queue_next(queues, model->rows[i].place) ==
+                (i + 1 < model->count ? model->rows[i + 1].place : 0);
+        wrong += is_right ? 0 : 1; /* One assert for all: Check's cost. */
         if (!model->rows[i].is_set_aside) {
             eligible = eligible == 0 ? model->rows[i].waiter : eligible;
             permits += model->rows[i].permits;
@@ -81,6 +84,7 @@ static void model_compare(const struct model *model,
             above = model->rows[i].waiter;
         }
     }
+    ck_assert_uint_eq(wrong, 0);
     ck_assert_uint_eq(queue_count(queues, queue), model->count);
     ck_assert_uint_eq(queue_nth(queues, queue, model->count), 0);
     ck_assert_uint_eq(queue_first(queues, queue),
@@ -143,7 +147,7 @@ START_TEST(a_million_waiters_are_no_deeper_than_logarithmic)
     ck_assert(queues_init(&queues, MANY, 987654321));
     for (uint32_t i = 1; i <= MANY; i++) {
         /* In order, as waiters come: the worst for a plain tree. */
-        ck_assert_uint_eq(queue_insert(&queues, &queue, i, 1, i, i), i);
+        (void)queue_insert(&queues, &queue, i, 1, i, i);
     }
     for (uint32_t i = 1; i <= MANY; i++) {
         uint32_t depth = depth_of(&queues, i);
