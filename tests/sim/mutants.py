@@ -19,11 +19,13 @@ import sys
 SEEDS = "1..200"
 TIMEOUT_S = 60  # A mutant that never ends is found, too.
 
-GATE = "server/gate.c"
 ACQUIRES = "server/engine/acquires.c"
 DEADLINES = "server/engine/deadlines.c"
+DEFINITIONS = "server/engine/definitions.c"
 ENGINE = "server/engine/engine.c"
+GATE = "server/gate.c"
 QUEUE = "server/engine/queue.c"
+RESTORE = "server/engine/restore.c"
 SEMAPHORES = "server/engine/semaphores.c"
 SESSIONS = "server/engine/sessions.c"
 STATE = "server/engine/state.c"
@@ -54,6 +56,9 @@ MUTANTS = [
      "engine_session_list(session, ACQUIRE_HELD)->count >"),
     ("over_release_allowed", ACQUIRES,
      "if (permits > acquire->permits || (name", "if ((name"),
+    ("overflow_forgets_what_is_held", DEFINITIONS,
+     "LIMIT_PERMITS_MAX - semaphore->value - semaphore->held",
+     "LIMIT_PERMITS_MAX - semaphore->value"),
     ("late_timer_grants", ENGINE,
      "due_step(engine) || event_step(engine)",
      "event_step(engine) || due_step(engine)"),
@@ -63,6 +68,8 @@ MUTANTS = [
     ("end_serves_at_last", ENGINE,
      "serve_step(engine) || leave_grants_step(engine)",
      "leave_grants_step(engine) || serve_step(engine)"),
+    ("restart_frees_all_of_a_part", RESTORE,
+     "if (record->permits == acquire->permits) {", "if (true) {"),
     ("end_forgets_a_grant", SESSIONS,
      "if (acquire != NULL) { acquire_lose(",
      "if (acquire != NULL && acquire->permits != 2) { acquire_lose("),

@@ -58,10 +58,10 @@ static void init_weights(struct world *world)
         uint32_t most;
         uint32_t crowd;
     } events[] = {{ENGINE_TICK, 10, 2},       {ENGINE_SESSION_OPEN, 8, 4},
-                  {ENGINE_SESSION_END, 2, 1}, {ENGINE_SESSION_DISCONNECT, 2, 1},
+                  {ENGINE_SESSION_END, 2, 3}, {ENGINE_SESSION_DISCONNECT, 2, 1},
                   {ENGINE_ACQUIRE, 60, 600},  {ENGINE_CANCEL, 10, 10},
                   {ENGINE_RELEASE, 30, 20},   {ENGINE_POST, 8, 6},
-                  {ENGINE_DEFINE, 8, 4},      {ENGINE_DELETE, 2, 1}};
+                  {ENGINE_DEFINE, 8, 4},      {ENGINE_DELETE, 2, 2}};
     static const struct {
         enum world_clock clock;
         uint32_t most;
@@ -69,10 +69,10 @@ static void init_weights(struct world *world)
     } clocks[] = {{WORLD_STANDS, 80, 600},
                   {WORLD_NEXT_MS, 20, 10},
                   {WORLD_SOME_NS, 10, 10},
-                  {WORLD_AT_DEADLINE, 10, 1},
+                  {WORLD_AT_DEADLINE, 10, 2},
                   {WORLD_BEFORE_DEADLINE, 5, 1},
                   {WORLD_AFTER_DEADLINE, 5, 1},
-                  {WORLD_FAR, 2, 1}};
+                  {WORLD_FAR, 2, 2}};
     struct random *random = &world->random;
 
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
@@ -117,7 +117,7 @@ void world_init(struct world *world, uint64_t seed)
 {
     memset(world, 0, sizeof(*world));
     world->random.state = random_mix(seed + 1);
-    world->crowd = random_chance(&world->random, 5);
+    world->crowd = random_chance(&world->random, 8);
     world->names = random_between(&world->random, 1, WORLD_NAMES);
     world->sessions = random_between(&world->random, 1, 8);
     world->permits_max = random_between(&world->random, 1, 5);
