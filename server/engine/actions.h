@@ -8,7 +8,7 @@
  * Law: a function here is at most one step: it emits at most one record and two
  * effects, and looks at a bounded number of objects. */
 
-#include "state.h"
+#include "changes.h"
 
 /* --------------------------------------------------------------- effects.c */
 

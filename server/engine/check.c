@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <assert.h>
 
-#include "state.h"
+#include "changes.h"
 
 /* Counts a list and asserts its links and its members' state. */
 static uint32_t check_list(const struct engine *engine,

@@ -3,15 +3,6 @@
 
 #include <assert.h>
 
-static const struct engine_definition definition_default = {
-    .fields = ENGINE_FIELD_ALL,
-    .kind = ENGINE_BOUNDED,
-    .permits = 1,
-    .max_queue = DEFAULT_MAX_QUEUE,
-    .max_wait_ms = -1,
-    .hold_ms = 0,
-};
-
 /* Base, with the fields that change names. */
 static struct engine_definition
 definition_with(struct engine_definition base,
@@ -74,10 +65,9 @@ void define_apply(struct engine *engine)
     const struct engine_event *event = &engine->event;
     const char *name = event->define.semaphore;
     struct semaphore *semaphore = semaphore_find(engine, name);
-    struct engine_definition definition =
-        definition_with(semaphore == NULL ? definition_default
-                                          : semaphore_definition(semaphore),
-                        &event->define.definition);
+    struct engine_definition definition = definition_with(
+        semaphore == NULL ? engine->defaults : semaphore_definition(semaphore),
+        &event->define.definition);
     const char *refusal = definition_refusal(semaphore, &definition);
     struct engine_record *record;
 

@@ -49,6 +49,13 @@ struct engine *engine_create(const struct engine_limits *limits,
         return NULL;
     }
     engine->limits = *limits;
+    engine->defaults =
+        (struct engine_definition){.fields = ENGINE_FIELD_ALL,
+                                   .kind = ENGINE_BOUNDED,
+                                   .permits = 1,
+                                   .max_queue = DEFAULT_MAX_QUEUE,
+                                   .max_wait_ms = -1,
+                                   .hold_ms = 0};
     engine->fence = first_fence;
     memcpy(engine->secret, secret, sizeof(engine->secret));
     memcpy(&engine->id_key, secret, sizeof(engine->id_key));
@@ -57,6 +64,14 @@ struct engine *engine_create(const struct engine_limits *limits,
         return NULL;
     }
     return engine;
+}
+
+void engine_set_defaults(struct engine *engine,
+                         const struct engine_definition *defaults)
+{
+    engine->defaults = *defaults;
+    engine->defaults.fields = ENGINE_FIELD_ALL;
+    assert(definition_refusal(NULL, &engine->defaults) == NULL);
 }
 
 void engine_destroy(struct engine *engine)

@@ -240,6 +240,11 @@ struct engine *engine_create(const struct engine_limits *limits,
                              uint64_t first_fence,
                              const uint8_t secret[ENGINE_HASH_SECRET_BYTES]);
 
+/* What a new semaphore gets where its definition names nothing; copied. They
+ * must make a valid definition. */
+void engine_set_defaults(struct engine *engine,
+                         const struct engine_definition *defaults);
+
 /* Accepts NULL. */
 void engine_destroy(struct engine *engine);
 

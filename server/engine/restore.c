@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "state.h"
+#include "changes.h"
 
 /* Everything here distrusts the record: it may be another store's, or broken. A
  * record that does not fit changes nothing. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "state.h"
+#include "changes.h"
 
 #include <assert.h>
 #include <string.h>

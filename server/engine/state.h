@@ -8,8 +8,10 @@
  * waits, then it is held, then it may be lost, which is remembered so that a
  * late Release learns it.
  *
- * Law: what is restored from records and what events do go through the same
- * functions of state.c, which emit nothing. */
+ * It changes nothing; changes.h does.
+ *
+ * Law: an acquire that waits is in its semaphore's queue, one that is held
+ * among its holders; each is in one list of its session. */
 
 #include "deadlines.h"
 #include "engine.h"
@@ -114,6 +116,7 @@ enum sweep { SWEEP_NONE = 0, SWEEP_SHRUNK, SWEEP_DELETED, SWEEP_DRAINING };
 
 struct engine {
     struct engine_limits limits;
+    struct engine_definition defaults; /* Of a new semaphore. */
     uint8_t secret[ENGINE_HASH_SECRET_BYTES];
     uint64_t id_key;
 
@@ -164,108 +167,5 @@ struct engine {
     struct engine_record records[LIMIT_STEPS_MAX];
     uint32_t records_count;
 };
-
-/* ------------------------------------------------- state.c: emits nothing */
-
-/* By index; NULL for 0. */
-struct acquire *acquire_at(const struct engine *engine, uint32_t index);
-struct session *engine_session_at(const struct engine *engine, uint32_t index);
-struct semaphore *semaphore_at(const struct engine *engine, uint32_t index);
-uint32_t semaphore_index(const struct engine *engine,
-                         const struct semaphore *semaphore);
-
-/* NULL if there is none. */
-struct session *engine_session_find(const struct engine *engine, uint64_t id);
-struct acquire *acquire_find(const struct engine *engine,
-                             const struct session *session,
-                             uint64_t request_id);
-struct semaphore *semaphore_find(const struct engine *engine, const char *name);
-
-/* The session's acquires in one state. */
-struct acquire_list *engine_session_list(struct session *session,
-                                         enum acquire_state state);
-uint32_t acquire_count(const struct engine *engine, enum acquire_state state);
-
-/* Take and give the memory. Init may stop half way; deinit is due then, too. */
-bool semaphores_init(struct engine *engine);
-void semaphores_deinit(struct engine *engine);
-
-/* NULL if there are max_sessions. */
-struct session *engine_session_add(struct engine *engine, uint64_t id,
-                                   int64_t timeout_ms);
-void engine_session_set_disconnected(struct engine *engine,
-                                     struct session *session);
-
-/* All its acquires must be gone, but for lost ones. */
-void engine_session_remove(struct engine *engine, struct session *session);
-
-/* A new one, or NULL if there are max_semaphores; definition has all fields. */
-struct semaphore *semaphore_add(struct engine *engine, const char *name,
-                                const struct engine_definition *definition);
-void semaphore_change(struct semaphore *semaphore,
-                      const struct engine_definition *definition);
-struct engine_definition
-semaphore_definition(const struct semaphore *semaphore);
-
-/* Why it cannot be that, a constant, or NULL if it can; semaphore is NULL if it
- * is new. */
-const char *definition_refusal(const struct semaphore *semaphore,
-                               const struct engine_definition *definition);
-
-/* Frees its name. It stays until semaphore_remove_if_idle() finds no grants. */
-void semaphore_delete(struct engine *engine, struct semaphore *semaphore);
-void semaphore_remove_if_idle(struct engine *engine,
-                              struct semaphore *semaphore);
-
-/* Permits that are free: negative after a shrink. */
-int64_t semaphore_free_permits(const struct semaphore *semaphore);
-
-/* Something happened that may let its first waiter be served. */
-void semaphore_mark_to_be_served(struct engine *engine,
-                                 struct semaphore *semaphore);
-
-/* Takes the first of those that are marked from their list. */
-void semaphore_unmark_first(struct engine *engine);
-
-/* Takes permits, which must be free, for the grant of a record. Without an
- * acquire_hold() they are taken for good. */
-void semaphore_take(struct engine *engine, struct semaphore *semaphore,
-                    const struct engine_record *record);
-
-/* A new one without a state; there must be room for the state that follows, and
- * no other of its id but a lost one, which is forgotten. */
-struct acquire *acquire_add(struct engine *engine, struct session *session,
-                            struct semaphore *semaphore, uint64_t request_id);
-
-/* Forgets it. It must not be held. */
-void acquire_remove(struct engine *engine, struct acquire *acquire);
-
-/* Puts it into the queue. deadline_ns may be TIME_NEVER. */
-void acquire_wait(struct engine *engine, struct acquire *acquire,
-                  const struct engine_event *event, uint64_t deadline_ns);
-
-/* Takes it out of the queue, and marks the semaphore. */
-void acquire_unqueue(struct engine *engine, struct acquire *acquire);
-
-/* Takes the permits; its hold counts from now. It must be in no queue. */
-void acquire_hold(struct engine *engine, struct acquire *acquire,
-                  const struct engine_record *record);
-
-/* Gives back some of what it holds; all of it is acquire_end(). */
-void acquire_give_back(struct engine *engine, struct acquire *acquire,
-                       uint32_t permits);
-
-/* Gives back all that it holds, and removes it, or its deleted semaphore's last
- * trace. */
-void acquire_end(struct engine *engine, struct acquire *acquire);
-
-/* Lost is pushed: it ends when its grace is over, or its hold before. */
-void acquire_revoke(struct engine *engine, struct acquire *acquire,
-                    enum permit_loss loss, int64_t grace_ms);
-
-/* Gives back all that it holds, because it is lost; with is_remembered it stays
- * for its session's late Release, else it is removed. */
-void acquire_lose(struct engine *engine, struct acquire *acquire,
-                  enum permit_loss loss, bool is_remembered);
 
 #endif

@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "state.h"
+#include "changes.h"
 
 uint64_t engine_next_deadline(const struct engine *engine)
 {
