@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <check.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +159,73 @@ START_TEST(a_broken_record_is_refused_or_fits_but_breaks_nothing)
 }
 END_TEST
 
+/* The first record of a type, with one thing wrong. */
+static const struct {
+    enum engine_record_type type;
+    size_t offset;
+    size_t bytes;
+} wrong_cases[] = {
+#define WRONG(type, field)                                                     \
+    {                                                                          \
+        type, offsetof(struct engine_record, field),                           \
+            sizeof(((struct engine_record *)NULL)->field)                      \
+    }
+    WRONG(ENGINE_RECORD_DEFINED, definition.fields),
+    WRONG(ENGINE_RECORD_DEFINED, definition.permits),
+    WRONG(ENGINE_RECORD_DEFINED, definition.hold_ms),
+    WRONG(ENGINE_RECORD_DELETED, semaphore),
+    WRONG(ENGINE_RECORD_SESSION_OPENED, timeout_ms),
+    WRONG(ENGINE_RECORD_SESSION_ENDED, session_id),
+    WRONG(ENGINE_RECORD_GRANTED, session_id),
+    WRONG(ENGINE_RECORD_GRANTED, permits),
+    WRONG(ENGINE_RECORD_GRANTED, hold_ms),
+    WRONG(ENGINE_RECORD_GRANTED, semaphore),
+    WRONG(ENGINE_RECORD_RELEASED, acquire_id),
+    WRONG(ENGINE_RECORD_RELEASED, grant_id),
+    WRONG(ENGINE_RECORD_RELEASED, permits),
+    WRONG(ENGINE_RECORD_REVOKED, loss),
+    WRONG(ENGINE_RECORD_REVOKED, timeout_ms),
+    WRONG(ENGINE_RECORD_EXPIRED, grant_id),
+    WRONG(ENGINE_RECORD_EXPIRED, loss),
+    WRONG(ENGINE_RECORD_EXPIRED, session_id),
+    WRONG(ENGINE_RECORD_POSTED, permits),
+    WRONG(ENGINE_RECORD_POSTED, semaphore),
+    WRONG(ENGINE_RECORD_POSTED, type),
+    WRONG(ENGINE_RECORD_POSTED, seq),
+#undef WRONG
+};
+
+START_TEST(a_record_that_does_not_fit_changes_nothing)
+{
+    struct engine *engine = engine_create(&script.limits, 0, script_secret);
+    struct engine *same = engine_create(&script.limits, 0, script_secret);
+    struct engine_record wrong;
+    size_t at = 0;
+
+    run_a_day();
+    for (; script.records[at].type != wrong_cases[_i].type; at++) {
+        ck_assert_int_eq(engine_restore(engine, &script.records[at]),
+                         PERMIT_OK);
+        ck_assert_int_eq(engine_restore(same, &script.records[at]), PERMIT_OK);
+    }
+    wrong = script.records[at];
+    /* -1 is too much, or negative, everywhere; but seq goes back. */
+    memset((unsigned char *)&wrong + wrong_cases[_i].offset,
+           wrong_cases[_i].offset == offsetof(struct engine_record, seq) ? 0
+                                                                         : 0xff,
+           wrong_cases[_i].bytes);
+    ck_assert_int_eq(engine_restore(engine, &wrong), PERMIT_E_INVALID);
+    script_assert_same(engine, same);
+    for (; at < script.records_count; at++) {
+        ck_assert_int_eq(engine_restore(engine, &script.records[at]),
+                         PERMIT_OK);
+    }
+    script_assert_same(engine, script.engine);
+    engine_destroy(engine);
+    engine_destroy(same);
+}
+END_TEST
+
 START_TEST(records_of_larger_limits_are_refused)
 {
     struct engine_limits limits = script.limits;
@@ -192,6 +260,8 @@ int main(void)
     tcase_add_test(tcase, fences_go_on_above_what_was_restored);
     tcase_add_test(tcase,
                    a_broken_record_is_refused_or_fits_but_breaks_nothing);
+    tcase_add_loop_test(tcase, a_record_that_does_not_fit_changes_nothing, 0,
+                        sizeof(wrong_cases) / sizeof(wrong_cases[0]));
     tcase_add_test(tcase, records_of_larger_limits_are_refused);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);
