@@ -165,11 +165,10 @@ void guard_receive(struct guard *guard, struct guard_report *ret_report)
     }
 }
 
-int guard_take_over(struct guard *guard)
+void guard_take_over(struct guard *guard)
 {
     struct family family = {.command = guard->command,
                             .group = guard->own_group ? guard->command : 0,
-                            .command_code = 128 + SIGKILL,
                             .spared = guard->strangers,
                             .spared_count = guard->strangers_count};
     sigset_t child_dies;
@@ -180,7 +179,6 @@ int guard_take_over(struct guard *guard)
     (void)sigaddset(&child_dies, SIGCHLD);
     (void)pthread_sigmask(SIG_BLOCK, &child_dies, NULL);
     family_kill(&family);
-    return family.command_code;
 }
 
 void guard_kill(struct guard *guard)

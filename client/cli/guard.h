@@ -70,8 +70,8 @@ int guard_fd(const struct guard *guard);
 void guard_receive(struct guard *guard, struct guard_report *ret_report);
 
 /* The guard is killed: kills what it has left behind, and blocks until it is
- * dead. Returns the command's code, 128 and a signal as a rule. */
-int guard_take_over(struct guard *guard);
+ * dead. */
+void guard_take_over(struct guard *guard);
 
 /* Kills the guard itself: for one that does not do its work. */
 void guard_kill(struct guard *guard);

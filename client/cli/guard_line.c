@@ -63,7 +63,9 @@ int guard_line_receive(int line, struct guard_message *ret_message,
 
     do {
         length = recvmsg(line, &packet, MSG_CMSG_CLOEXEC);
-    } while (length < 0 && errno == EINTR);
+        /* The other end died with something unread: what it said before that
+         * is still to be read. */
+    } while (length < 0 && (errno == EINTR || errno == ECONNRESET));
     if (length < (ssize_t)HEADER_BYTES) {
         return 0; /* The end, or a reset, which is one. */
     }

@@ -20,21 +20,23 @@ static int serve(int argc, char **argv)
 {
     struct options options;
     enum options_result result;
-    int index;
+    const char *name;
 
     options_init(&options);
-    result = options_parse_global(argc, argv, &options, &index);
-    if (result == OPTIONS_GO && index >= argc) {
+    result = options_parse_global(argc, argv, &options);
+    if (result == OPTIONS_GO && options.command_index == 0) {
         return fail(&options, "which command? See ", "permit --help", "");
     }
     if (result == OPTIONS_GO) {
-        options.command = commands_find(argv[index]);
+        name = argv[options.command_index];
+        options.command = commands_find(name);
         if (options.command == NULL) {
-            return commands_is_unserved(argv[index])
-                       ? fail(&options, "", argv[index], " is not served yet")
-                       : fail(&options, "no such command: ", argv[index], "");
+            return commands_is_unserved(name)
+                       ? fail(&options, "", name, " is not served yet")
+                       : fail(&options, "no such command: ", name, "");
         }
-        result = options_parse(argc - index, argv + index, &options);
+        result = options_parse(argc - options.command_index,
+                               argv + options.command_index, &options);
     }
     if (result == OPTIONS_GO) {
         return options.command->run(&options);

@@ -371,7 +371,7 @@ static error_t parse_global_key(int key, char *text, struct argp_state *state)
 {
     struct options *options = state->input;
 
-    (void)text;
+    (void)text; /* The command's name, or nothing. */
     if (key == ARGP_KEY_INIT) {
         state->child_inputs[0] = options;
         return 0;
@@ -381,8 +381,9 @@ static error_t parse_global_key(int key, char *text, struct argp_state *state)
         return ECANCELED;
     }
     if (key == ARGP_KEY_ARG) {
-        state->next--;
-        return ENOTSUP; /* The command: what follows is its own. */
+        options->command_index = state->next - 1;
+        state->next = state->argc; /* What follows is the command's own. */
+        return 0;
     }
     return ARGP_ERR_UNKNOWN;
 }
@@ -391,11 +392,9 @@ static error_t parse_global_key(int key, char *text, struct argp_state *state)
 
 /* Says what is wrong: our own words, or argp's where it found it. */
 static enum options_result say_wrong(const struct argp *argp, int argc,
-                                     char **argv, struct options *options,
-                                     int index)
+                                     char **argv, struct options *options)
 {
     char program[64];
-    const char *fault = index > 0 && index <= argc ? argv[index - 1] : "";
     struct options again = *options;
     char *name = argv[0];
 
@@ -404,7 +403,7 @@ static enum options_result say_wrong(const struct argp *argp, int argc,
                      options->error);
     } else if (options->json) {
         report_error(options, permit_status_reason(PERMIT_E_INVALID),
-                     "no such option, or its argument is wrong: '%s'", fault);
+                     "no such option, or it lacks its argument");
     } else {
         (void)snprintf(program, sizeof(program), "permit%s%s",
                        options->command == NULL ? "" : " ",
@@ -419,17 +418,15 @@ static enum options_result say_wrong(const struct argp *argp, int argc,
 }
 
 static enum options_result parse(const struct argp *argp, int argc, char **argv,
-                                 struct options *options, int *ret_index)
+                                 struct options *options)
 {
     char program[64];
-    int index = argc;
     error_t error =
         argp_parse(argp, argc, argv,
                    ARGP_IN_ORDER | ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP,
-                   &index, options);
+                   NULL, options);
 
-    *ret_index = index;
-    if (error == 0 || error == ENOTSUP) {
+    if (error == 0) {
         return OPTIONS_GO;
     }
     if (error == ENOMEM) {
@@ -437,7 +434,7 @@ static enum options_result parse(const struct argp *argp, int argc, char **argv,
         return OPTIONS_WRONG;
     }
     if (error != ECANCELED) {
-        return say_wrong(argp, argc, argv, options, index);
+        return say_wrong(argp, argc, argv, options);
     }
     (void)snprintf(program, sizeof(program), "permit%s%s",
                    options->command == NULL ? "" : " ",
@@ -452,8 +449,7 @@ static enum options_result parse(const struct argp *argp, int argc, char **argv,
 }
 
 enum options_result options_parse_global(int argc, char **argv,
-                                         struct options *options,
-                                         int *ret_index)
+                                         struct options *options)
 {
     static const struct argp common = {.options = common_options,
                                        .parser = parse_common_key};
@@ -464,7 +460,7 @@ enum options_result options_parse_global(int argc, char **argv,
                               .doc = commands_doc,
                               .children = children};
 
-    return parse(&argp, argc, argv, options, ret_index);
+    return parse(&argp, argc, argv, options);
 }
 
 enum options_result options_parse(int argc, char **argv,
@@ -478,9 +474,8 @@ enum options_result options_parse(int argc, char **argv,
                               .args_doc = options->command->arguments,
                               .doc = options->command->doc,
                               .children = children};
-    int index;
 
-    return parse(&argp, argc, argv, options, &index);
+    return parse(&argp, argc, argv, options);
 }
 
 void options_init(struct options *options)

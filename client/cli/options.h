@@ -26,6 +26,7 @@ enum progress_style {
 
 struct options {
     const struct command *command;
+    int command_index; /* Of its name in argv; 0: there is none. */
     /* Of every command. */
     const char *server; /* NULL: the library's default. */
     bool json;
@@ -105,10 +106,9 @@ enum options_result {
     OPTIONS_WRONG /* Said on stderr: exit EX_USAGE. */
 };
 
-/* Reads what precedes the command. *ret_index is the command's, or argc. */
+/* Reads what precedes the command, and where that is. */
 enum options_result options_parse_global(int argc, char **argv,
-                                         struct options *options,
-                                         int *ret_index);
+                                         struct options *options);
 
 /* Reads a command's own; argv[0] is the command's name. options->command is
  * set. What options gets points into argv. */

@@ -60,11 +60,10 @@ int report_status(const struct options *options, struct permit_client *client,
     if (client != NULL) {
         permit_client_last_error(client, detail, sizeof(detail));
     }
-    report_error(options, permit_status_reason(status), "%s%s%s%s%s",
+    report_error(options, permit_status_reason(status), "%s%s%s",
                  options->semaphore == NULL ? "" : options->semaphore,
                  options->semaphore == NULL ? "" : ": ",
-                 permit_strerror(status), detail[0] == '\0' ? "" : ": ",
-                 detail);
+                 detail[0] == '\0' ? permit_strerror(status) : detail);
     return exit_code_of(status);
 }
 

@@ -116,7 +116,8 @@ void run_watch(const struct options *options, struct guard *guard,
         }
     } while (ret_result->report.type == GUARD_REPORT_STARTED);
     if (ret_result->report.type == GUARD_REPORT_GONE) {
-        ret_result->report.code = guard_take_over(guard);
+        guard_take_over(guard);
+        ret_result->report.code = 128 + SIGKILL;
     }
     ret_result->is_lost = watch.killed_by_ms != 0;
 }

@@ -282,7 +282,7 @@ START_TEST(what_a_killed_guard_leaves_is_killed)
     ck_assert_str_eq(next_line(), "up");
     guard_kill(guard);
     ck_assert_int_eq(next_report().type, GUARD_REPORT_GONE);
-    (void)guard_take_over(guard);
+    guard_take_over(guard);
     ck_assert(all_are_dead(0));
     guard_destroy(guard);
 }
@@ -374,7 +374,7 @@ START_TEST(children_that_the_wrapper_had_before_are_spared)
     ck_assert_str_eq(next_line(), "up");
     guard_kill(guard);
     ck_assert_int_eq(next_report().type, GUARD_REPORT_GONE);
-    (void)guard_take_over(guard);
+    guard_take_over(guard);
     ck_assert(all_are_dead(0));
     ck_assert(!is_readable(stranger[0], 0)); /* It lives. */
     ck_assert_int_eq(kill(child, SIGKILL), 0);
