@@ -89,7 +89,7 @@ static const char *status_text(enum permit_status status)
         return "OK";
 #define X(name, value, json, text)                                             \
     case name:                                                                 \
-        return #name + sizeof("PERMIT_E_") - 1;
+        return &(#name)[sizeof("PERMIT_E_") - 1];
         PERMIT_ERROR_MAP(X)
 #undef X
     }
