@@ -159,7 +159,7 @@ static int listen_on_loopback(void)
     return fd;
 }
 
-void http_world_start(void)
+struct http_options http_world_options(void)
 {
     static const char *const hosts[] = {"status.example.org"};
     struct http_options options = {.connections_max = CONNECTIONS_MAX,
@@ -189,6 +189,13 @@ void http_world_start(void)
     ck_assert_ptr_nonnull(base);
     options.base = base;
     options.fd = listen_on_loopback();
+    return options;
+}
+
+void http_world_start(void)
+{
+    struct http_options options = http_world_options();
+
     http = http_create(&options);
     ck_assert_ptr_nonnull(http);
 }

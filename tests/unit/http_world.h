@@ -25,6 +25,9 @@ extern struct http_facts facts;
 extern struct event_base *base;
 extern struct http *http;
 
+/* Makes the base, and a socket that listens. */
+struct http_options http_world_options(void);
+
 /* A checked fixture. */
 void http_world_start(void);
 void http_world_stop(void);
