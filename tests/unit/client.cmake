@@ -10,9 +10,24 @@ endforeach()
 
 # With a real daemon.
 permit_test(client_blocking SOURCES client_blocking.c ../support/daemon.c
+            LIBS permit_static LABELS tsan TIMEOUT 120)
+permit_test(client_threads SOURCES client_threads.c ../support/daemon.c
+            LIBS permit_static LABELS tsan TIMEOUT 120)
+permit_test(client_memory SOURCES client_memory.c ../support/daemon.c
             LIBS permit_static)
-foreach(name client_blocking)
+target_link_options(test_client_memory PRIVATE
+  -Wl,--wrap=malloc,--wrap=calloc,--wrap=reallocarray,--wrap=strdup)
+foreach(name client_blocking client_threads client_memory)
   add_dependencies(test_${name} permitd)
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "PERMITD_BIN=$<TARGET_FILE:permitd>")
 endforeach()
+
+set(sanitizer_flags)
+if(PERMITD_SANITIZE)
+  set(sanitizer_flags -fsanitize=${PERMITD_SANITIZE})
+endif()
+add_test(NAME client_consumer
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/client_consumer.sh ${CMAKE_COMMAND}
+          ${PROJECT_BINARY_DIR} ${CMAKE_C_COMPILER} ${sanitizer_flags})
+set_tests_properties(client_consumer PROPERTIES TIMEOUT 60)
