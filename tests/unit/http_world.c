@@ -32,7 +32,7 @@ void engine_get_totals(const struct engine *engine,
 
 static void fill_semaphore(size_t i, struct permit_semaphore_info *ret_row)
 {
-    static char names[HTTP_SLICE_ROWS][16];
+    static char names[HTTP_SLICE_ROWS][32];
     char *name = names[i % HTTP_SLICE_ROWS];
 
     (void)snprintf(name, sizeof(names[0]), "s/%06zu", i);
