@@ -114,8 +114,6 @@ static const struct argp_option ping_options[] = {
     {"interval", 'i', "DUR", 0, "between two (1s)", 0},
     {0}};
 
-static const struct argp_option no_options[] = {{0}};
-
 static const struct command commands[] = {
     {.name = "run",
      .run = run_command,
@@ -167,7 +165,6 @@ static const struct command commands[] = {
      .needs_semaphore = true},
     {.name = "status",
      .run = status_command,
-     .options = no_options,
      .arguments = "[SEM|PREFIX*]",
      .doc = "Shows semaphores: all, one, or those that begin with PREFIX."
             "\v"
@@ -186,7 +183,6 @@ static const struct command commands[] = {
      .needs_semaphore = true},
     {.name = "waiters",
      .run = waiters_command,
-     .options = no_options,
      .arguments = "SEM",
      .doc = "Shows who waits for permits of SEM, the next first."
             "\v"

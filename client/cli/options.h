@@ -65,9 +65,9 @@ struct options {
 struct command {
     const char *name;
     int (*run)(const struct options *options); /* Returns the exit code. */
-    const struct argp_option *options;
-    const char *arguments; /* "SEM", for --help. */
-    const char *doc;       /* A paragraph, \v, examples. */
+    const struct argp_option *options;         /* NULL: the common ones only. */
+    const char *arguments;                     /* "SEM", for --help. */
+    const char *doc;                           /* A paragraph, \v, examples. */
     bool needs_semaphore;
     bool takes_prefix;
     bool takes_command;

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of `permit`, and its exit codes. */
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "exit_code.h"
+#include "options.h"
+
+#define ARGS_MAX 16
+
+/* Splits at blanks; the words live until the next call. */
+static int split(const char *line, char **ret_argv)
+{
+    static char text[512];
+    int count = 0;
+    char *rest = text;
+    char *word;
+
+    ck_assert_uint_lt(strlen(line), sizeof(text));
+    (void)strcpy(text, line);
+    while ((word = strtok_r(rest, " ", &rest)) != NULL) {
+        ck_assert_int_lt(count, ARGS_MAX);
+        ret_argv[count++] = word;
+    }
+    ret_argv[count] = NULL;
+    return count;
+}
+
+static enum options_result parse(const char *line, struct options *options)
+{
+    static char *argv[ARGS_MAX + 1];
+    int argc = split(line, argv);
+
+    options_init(options);
+    options->command = commands_find(argv[0]);
+    ck_assert_ptr_nonnull(options->command);
+    return options_parse(argc, argv, options);
+}
+
+START_TEST(options_come_before_and_after_the_semaphore)
+{
+    struct options options;
+
+    ck_assert_int_eq(
+        parse("run -w 1.5 jobs -p 3 --hold 2m make -j4 -p 9", &options),
+        OPTIONS_GO);
+    ck_assert_str_eq(options.semaphore, "jobs");
+    ck_assert_int_eq(options.wait_ms, 1500);
+    ck_assert_uint_eq(options.permits, 3);
+    ck_assert_int_eq(options.hold_ms, 120000);
+    ck_assert_str_eq(options.argv[0], "make");
+    ck_assert_str_eq(options.argv[1], "-j4");
+    ck_assert_str_eq(options.argv[3], "9");
+    ck_assert_ptr_null(options.argv[4]);
+}
+END_TEST
+
+START_TEST(two_dashes_end_the_options)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse("run jobs -- -p 3", &options), OPTIONS_GO);
+    ck_assert_str_eq(options.argv[0], "-p");
+    ck_assert_str_eq(options.argv[1], "3");
+    ck_assert_uint_eq(options.permits, 1);
+}
+END_TEST
+
+START_TEST(what_is_not_said_has_its_default)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse("run jobs true", &options), OPTIONS_GO);
+    ck_assert_uint_eq(options.permits, 1);
+    ck_assert_int_eq(options.wait_ms, -1);
+    ck_assert_int_eq(options.hold_ms, 0);
+    ck_assert_int_eq(options.conflict_code, -1);
+    ck_assert_int_eq(options.kill_after_ms, OPTIONS_DURATION_UNSET);
+    ck_assert_int_eq(options.progress_interval_ms, 10000);
+    ck_assert_int_eq(options.progress, PROGRESS_AUTO);
+    ck_assert(!options.json && !options.quiet && !options.no_stdin);
+}
+END_TEST
+
+START_TEST(no_limit_is_said_as_each_option_means_it)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse("run -w inf --hold inf jobs true", &options),
+                     OPTIONS_GO);
+    ck_assert_int_eq(options.wait_ms, -1);
+    ck_assert_int_eq(options.hold_ms, 0);
+    ck_assert_int_eq(parse("run -w 0 jobs true", &options), OPTIONS_GO);
+    ck_assert_int_eq(options.wait_ms, 0);
+}
+END_TEST
+
+START_TEST(a_string_is_run_by_the_shell)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse("run jobs -c exit", &options), OPTIONS_GO);
+    ck_assert_str_eq(options.argv[0], "/bin/sh");
+    ck_assert_str_eq(options.argv[1], "-c");
+    ck_assert_str_eq(options.argv[2], "exit");
+    ck_assert_ptr_null(options.argv[3]);
+}
+END_TEST
+
+START_TEST(a_definition_names_what_it_sets)
+{
+    struct options options;
+
+    ck_assert_int_eq(
+        parse("set orders --kind counting --permits 0 --max-wait inf",
+              &options),
+        OPTIONS_GO);
+    ck_assert_uint_eq(options.definition.fields, PERMIT_DEFINE_KIND |
+                                                     PERMIT_DEFINE_PERMITS |
+                                                     PERMIT_DEFINE_MAX_WAIT);
+    ck_assert_int_eq(options.definition.kind, PERMIT_COUNTING);
+    ck_assert_uint_eq(options.definition.permits, 0);
+    ck_assert_int_eq(options.definition.max_wait_ms, -1);
+}
+END_TEST
+
+START_TEST(ping_counts_where_run_has_a_command)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse("ping -c 7 -i 250ms", &options), OPTIONS_GO);
+    ck_assert_uint_eq(options.count, 7);
+    ck_assert_int_eq(options.interval_ms, 250);
+    ck_assert_ptr_null(options.argv);
+}
+END_TEST
+
+START_TEST(a_prefix_is_for_status)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse("status team/*", &options), OPTIONS_GO);
+    ck_assert(options.is_prefix);
+    ck_assert_int_eq(parse("status *", &options), OPTIONS_GO);
+    ck_assert(options.is_prefix);
+    ck_assert_int_eq(parse("status", &options), OPTIONS_GO);
+    ck_assert_ptr_null(options.semaphore);
+}
+END_TEST
+
+static const struct {
+    const char *line;
+    const char *error; /* A part of what is said; NULL: argp's own words. */
+} wrong_cases[] = {
+    {"run", "which semaphore?"},
+    {"run jobs", "which command?"},
+    {"run jobs --", "which command?"},
+    {"run -jobs true", NULL},
+    {"run --nonsense jobs true", NULL},
+    {"run jobs -c true extra", "what is 'extra'?"},
+    {"run -p 0 jobs true", "at least 1"},
+    {"run -p -1 jobs true", "no number"},
+    {"run -p +1 jobs true", "no number"},
+    {"run -p 1x jobs true", "no number"},
+    {"run -p 2147483648 jobs true", "no number"},
+    {"run -p 4294967297 jobs true", "no number"},
+    {"run -p 99999999999999999999 jobs true", "no number"},
+    {"run -E 256 jobs true", "no number"},
+    {"run -w -1 jobs true", "no duration"},
+    {"run -w soon jobs true", "no duration"},
+    {"run -w", NULL},
+    {"run --expect-permits 0 jobs true", "at least 1"},
+    {"run --progress often jobs true", "no such choice"},
+    {"run a!b true", "'a!b'"},
+    {"run team/* true", "templates are not served yet"},
+    {"run --also x jobs true", "--also is not served yet"},
+    {"run --take x jobs true", "--take is not served yet"},
+    {"run --join jobs true", "--join is not served yet"},
+    {"run --priority 3 jobs true", "--priority is not served yet"},
+    {"run --linger 3 jobs true", "--linger is not served yet"},
+    {"run --label k=v jobs true", "--label is not served yet"},
+    {"run --status-fd 3 jobs true", "--status-fd is not served yet"},
+    {"run --on-lost kill jobs true", "--on-lost=kill is not served yet"},
+    {"run --on-unreachable run jobs true",
+     "--on-unreachable=run is not served yet"},
+    {"set", "which semaphore?"},
+    {"set jobs extra", "what is 'extra'?"},
+    {"set --kind rate jobs", "--kind rate is not served yet"},
+    {"set --kind odd jobs", "no such choice"},
+    {"set --rate 5/s jobs", "--rate is not served yet"},
+    {"set --burst 5 jobs", "--burst is not served yet"},
+    {"set --bypass 5 jobs", "--bypass is not served yet"},
+    {"set --per-session 5 jobs", "--per-session is not served yet"},
+    {"set --slots jobs", "--slots is not served yet"},
+    {"set --no-durable jobs", "--no-durable is not served yet"},
+    {"set team/*", "templates are not served yet"},
+    {"holders", "which semaphore?"},
+    {"holders --stale jobs", "--stale is not served yet"},
+    {"holders team/*", "templates are not served yet"},
+    {"post -p 0 jobs", "at least 1"},
+    {"ping extra", "what is 'extra'?"},
+    {"ping -c 0", "at least 1"},
+};
+
+START_TEST(what_is_wrong_is_refused_with_words)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse(wrong_cases[_i].line, &options), OPTIONS_WRONG);
+    if (wrong_cases[_i].error == NULL) {
+        ck_assert_str_eq(options.error, "");
+    } else {
+        ck_assert_msg(strstr(options.error, wrong_cases[_i].error) != NULL,
+                      "%s", options.error);
+    }
+}
+END_TEST
+
+START_TEST(help_is_no_error_and_ends_with_examples)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse("run --help", &options), OPTIONS_DONE);
+    ck_assert_int_eq(parse("status jobs --help", &options), OPTIONS_DONE);
+    ck_assert_ptr_nonnull(strstr(options.command->doc, "Examples:"));
+}
+END_TEST
+
+START_TEST(global_options_come_before_the_command)
+{
+    char *argv[] = {"permit", "-q", "-s", "unix:///x", "status", "-v", NULL};
+    struct options options;
+
+    options_init(&options);
+    ck_assert_int_eq(options_parse_global(6, argv, &options), OPTIONS_GO);
+    ck_assert_int_eq(options.command_index, 4);
+    ck_assert_str_eq(options.server, "unix:///x");
+    ck_assert(options.quiet && !options.verbose);
+}
+END_TEST
+
+START_TEST(commands_of_later_versions_are_known_by_name)
+{
+    ck_assert(commands_is_unserved("watch"));
+    ck_assert(!commands_is_unserved("run"));
+    ck_assert(!commands_is_unserved("nonsense"));
+    ck_assert_ptr_null(commands_find("watch"));
+}
+END_TEST
+
+/* As the table of exit codes has them, told by numbers. */
+static const struct {
+    int status;
+    int code;
+} code_cases[] = {{0, 0},    {-1, 75},   {-2, 75},  {-3, 75},   {-4, 75},
+                  {-5, 78},  {-6, 75},   {-7, 69},  {-8, 69},   {-9, 78},
+                  {-10, 78}, {-11, 77},  {-12, 75}, {-13, 124}, {-14, 70},
+                  {-15, 64}, {-16, 124}, {-17, 75}, {-18, 64},  {-19, 75},
+                  {-20, 76}, {-21, 69},  {-64, 70}, {-65, 76},  {-66, 69},
+                  {-67, 69}, {-68, 74},  {-69, 76}, {-70, 77},  {-71, 70},
+                  {-72, 70}, {-73, 124}, {-99, 70}};
+
+START_TEST(each_status_has_its_exit_code)
+{
+    ck_assert_int_eq(exit_code_of((enum permit_status)code_cases[_i].status),
+                     code_cases[_i].code);
+}
+END_TEST
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof(*(array))))
+
+int main(void)
+{
+    TCase *tcase = tcase_create("options");
+    Suite *suite = suite_create("cli_options");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(tcase, options_come_before_and_after_the_semaphore);
+    tcase_add_test(tcase, two_dashes_end_the_options);
+    tcase_add_test(tcase, what_is_not_said_has_its_default);
+    tcase_add_test(tcase, no_limit_is_said_as_each_option_means_it);
+    tcase_add_test(tcase, a_string_is_run_by_the_shell);
+    tcase_add_test(tcase, a_definition_names_what_it_sets);
+    tcase_add_test(tcase, ping_counts_where_run_has_a_command);
+    tcase_add_test(tcase, a_prefix_is_for_status);
+    tcase_add_loop_test(tcase, what_is_wrong_is_refused_with_words, 0,
+                        COUNT(wrong_cases));
+    tcase_add_test(tcase, help_is_no_error_and_ends_with_examples);
+    tcase_add_test(tcase, global_options_come_before_the_command);
+    tcase_add_test(tcase, commands_of_later_versions_are_known_by_name);
+    tcase_add_loop_test(tcase, each_status_has_its_exit_code, 0,
+                        COUNT(code_cases));
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

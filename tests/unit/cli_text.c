@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* Text for people: escapes, ages, tables, the line of progress. */
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "progress.h"
+#include "text.h"
+
+static const struct {
+    const char *text;
+    const char *escaped;
+} escape_cases[] = {
+    {"alice@ci-4:812", "alice@ci-4:812"},
+    {"", ""},
+    {"a\tb\n", "a\\x09b\\x0a"},
+    {"\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"},
+    {"\x1b]0;title\x07", "\\x1b]0;title\\x07"},
+    {"del\x7f", "del\\x7f"},
+    {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+    {"\xe2\x82\xac \xf0\x9f\x8e\x89", "\xe2\x82\xac \xf0\x9f\x8e\x89"},
+    {"\xc2\x9b"
+     "31m",
+     "\\xc2\\x9b31m"},                   /* C1: CSI in one character. */
+    {"\x80", "\\x80"},                   /* No beginning. */
+    {"\xc3", "\\xc3"},                   /* No end. */
+    {"\xc0\xaf", "\\xc0\\xaf"},          /* Overlong. */
+    {"\xe0\x80\xaf", "\\xe0\\x80\\xaf"}, /* Overlong. */
+    {"\xed\xa0\x80", "\\xed\\xa0\\x80"}, /* A surrogate. */
+    {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, /* Past the last one. */
+    {"\xe2\x80\xae"
+     "gnp",
+     "\\xe2\\x80\\xaegnp"}, /* Right to left. */
+};
+
+START_TEST(what_a_peer_says_is_harmless)
+{
+    char buffer[64];
+
+    ck_assert_str_eq(text_escape(buffer, sizeof(buffer), escape_cases[_i].text),
+                     escape_cases[_i].escaped);
+}
+END_TEST
+
+START_TEST(an_escaped_text_is_cut_between_characters)
+{
+    char buffer[8];
+
+    ck_assert_str_eq(text_escape(buffer, 6, "abc\n"), "abc");
+    ck_assert_str_eq(text_escape(buffer, 8, "abc\n"), "abc\\x0a");
+    ck_assert_str_eq(text_escape(buffer, 5, "abc\xc3\xbc"), "abc");
+    ck_assert_str_eq(text_escape(buffer, 1, "abc"), "");
+}
+END_TEST
+
+static const struct {
+    int64_t ms;
+    const char *text;
+} age_cases[] = {{-1, "-"},
+                 {0, "0s"},
+                 {999, "0s"},
+                 {59999, "59s"},
+                 {60000, "1m00s"},
+                 {83000, "1m23s"},
+                 {3599999, "59m59s"},
+                 {3600000, "1h00m"},
+                 {86399999, "23h59m"},
+                 {86400000, "1d00h"},
+                 {INT64_MAX, "106751991167d07h"}};
+
+START_TEST(ages_have_two_units)
+{
+    char buffer[TEXT_AGE_BYTES];
+
+    ck_assert_str_eq(text_age(buffer, sizeof(buffer), age_cases[_i].ms),
+                     age_cases[_i].text);
+}
+END_TEST
+
+START_TEST(a_table_is_aligned_by_characters)
+{
+    static const char *const columns[] = {"NAME", ">N", "LAST"};
+    struct text_table *table = text_table_create(columns, 3);
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *file = open_memstream(&text, &bytes);
+
+    ck_assert_ptr_nonnull(file);
+    text_table_add(table, "gr\xc3\xbc\xc3\x9f");
+    text_table_add(table, "7");
+    text_table_add(table, "x");
+    text_table_add(table, "a\n");
+    text_table_add(table, "1000");
+    text_table_add(table, "");
+    ck_assert(text_table_print(table, file));
+    ck_assert_int_eq(fclose(file), 0);
+    ck_assert_str_eq(text, "NAME      N  LAST\n"
+                           "gr\xc3\xbc\xc3\x9f      7  x\n"
+                           "a\\x0a  1000  \n");
+    free(text);
+    text_table_destroy(table);
+}
+END_TEST
+
+static const struct {
+    uint64_t position;
+    const char *place;
+} place_cases[] = {{1, "1st"},   {2, "2nd"},   {3, "3rd"},    {4, "4th"},
+                   {11, "11th"}, {12, "12th"}, {13, "13th"},  {21, "21st"},
+                   {22, "22nd"}, {23, "23rd"}, {111, "111th"}};
+
+START_TEST(the_line_of_progress_names_place_and_oldest)
+{
+    const struct permit_client_info oldest = {.name = "alice@ci-4:812",
+                                              .purpose = "make\x1b[1m"};
+    const struct permit_waiting waiting = {.position = place_cases[_i].position,
+                                           .queue_length = 200,
+                                           .held = 8,
+                                           .permits = 8,
+                                           .oldest = &oldest,
+                                           .oldest_held_ms = 600000};
+    struct options options;
+    char line[512];
+    char expected[512];
+
+    options_init(&options);
+    options.semaphore = "builds";
+    options.wait_ms = 300000;
+    progress_format(line, sizeof(line), &options, &waiting, 83000);
+    (void)snprintf(expected, sizeof(expected),
+                   "permit: waiting for builds · %s of 200 · 8/8 held · "
+                   "1m23s, gives up in 3m37s · oldest: alice@ci-4:812 "
+                   "make\\x1b[1m (10m00s)",
+                   place_cases[_i].place);
+    ck_assert_str_eq(line, expected);
+}
+END_TEST
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof(*(array))))
+
+int main(void)
+{
+    TCase *tcase = tcase_create("text");
+    Suite *suite = suite_create("cli_text");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_loop_test(tcase, what_a_peer_says_is_harmless, 0,
+                        COUNT(escape_cases));
+    tcase_add_test(tcase, an_escaped_text_is_cut_between_characters);
+    tcase_add_loop_test(tcase, ages_have_two_units, 0, COUNT(age_cases));
+    tcase_add_test(tcase, a_table_is_aligned_by_characters);
+    tcase_add_loop_test(tcase, the_line_of_progress_names_place_and_oldest, 0,
+                        COUNT(place_cases));
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
