@@ -4,6 +4,8 @@ clients."""
 import signal
 import time
 
+import pytest
+
 from conftest import Child, eventually
 from wire import (PREFACE, Closed, acquire_frame, goaway, kind, loss, pb,
                   reason, request)
@@ -124,12 +126,16 @@ def test_a2_a_stopped_client_is_freed_at_the_session_timeout(start_daemon):
         child.reap()
 
 
-def test_what_the_server_closes_is_freed_at_the_session_timeout(start_daemon):
+@pytest.mark.parametrize("closes", [True, False], ids=["closes", "stays"])
+def test_what_the_server_closes_is_freed_at_the_session_timeout(start_daemon,
+                                                                closes):
     daemon = start_daemon(SHORT)
 
     def end(line):
         line.send_raw(b"\xff\xff\xff\xff")
         assert line.wait_goaway() == "PROTOCOL"
+        if closes:
+            line.close()
     line, took = silent(daemon, end)
     assert 0.99 < took < 4
     line.close()
@@ -244,6 +250,31 @@ def test_b7_a_reader_that_comes_back_gets_everything(shared):
         line.send_raw(b"".join(LIST_MUCH[:300]))
         for id in ids:
             assert kind(line.answer(id)) == "page"
+
+
+def test_a_flood_of_lists_keeps_nobody_waiting(start_daemon):
+    """Small requests with big answers, of many clients at once: a turn of the
+    loop is short all the same, and memory bounded."""
+    daemon = start_daemon(env={"ASAN_OPTIONS": "quarantine_size_mb=1"})
+    lines = []
+    with daemon.client() as other:
+        define_much(other)
+        other.ping()
+        before = daemon.memory_bytes()
+        for _ in range(50):
+            lines.append(daemon.client(receive_buffer=4096))
+        for line in lines:
+            line.socket.sendall(b"".join(LIST_MUCH[:1000]))
+        worst = 0
+        for _ in range(20):
+            begun = time.monotonic()
+            other.ping()
+            worst = max(worst, time.monotonic() - begun)
+        assert worst < 0.5
+        # 50 x 1 MiB that may be unsent, and what is being made.
+        assert daemon.memory_bytes() - before < 100 << 20
+    for line in lines:
+        line.close()
 
 
 def test_b11_lines_without_hello_are_limited(start_daemon):

@@ -129,6 +129,14 @@ def loss(lost):
     return pb.LossReason.Name(lost.lost.reason).removeprefix("LOSS_")
 
 
+def wait_for_socket(own, events, seconds):
+    """Waits until one of the events is there; select() knows no descriptor
+    above 1,023."""
+    poll = select.poll()
+    poll.register(own, events)
+    return poll.poll(max(0, seconds) * 1000)
+
+
 class Connection:
     """One line to the server. `address` is what socket.connect() takes: a
     (host, port) pair, or a path for a Unix socket."""
@@ -176,11 +184,10 @@ class Connection:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise Silent("the server reads no more")
-            readable, writable, _ = select.select(
-                [] if self.closed else [self.socket], [self.socket], [], left)
-            if readable:
-                self.read()
-            if writable:
+            events = select.POLLOUT | (0 if self.closed else select.POLLIN)
+            for _, ready in wait_for_socket(self.socket, events, left):
+                if ready & select.POLLIN:
+                    self.read()
                 try:
                     view = view[self.socket.send(view):]
                 except BlockingIOError:
@@ -246,14 +253,14 @@ class Connection:
         if self.closed:
             return False
         left = deadline - time.monotonic()
-        if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+        if not wait_for_socket(self.socket, select.POLLIN, left):
             raise Silent(f"nothing came; inbox: {self.inbox}")
         self.socket.settimeout(0)
         return self.read()
 
     def fill_if_there(self, timeout=0.05):
         """Reads what is there, waiting a moment for it."""
-        if select.select([self.socket], [], [], timeout)[0]:
+        if wait_for_socket(self.socket, select.POLLIN, timeout):
             self.socket.settimeout(0)
             self.read()
 
