@@ -19,7 +19,8 @@ struct watcher {
     uint64_t sent_oldest;     /* The oldest holder's grant then. */
     struct watcher *next;     /* Of all, the next to be due first. */
     struct watcher *prev;
-    struct watcher *next_own; /* Of its session. */
+    struct watcher *next_own; /* Of its session, in order of arrival. */
+    struct watcher *prev_own;
 };
 
 struct session {
@@ -31,6 +32,7 @@ struct session {
     bool has_said_bye;  /* Nothing more is obeyed. */
     bool is_closing;    /* In `closing`. */
     uint64_t hello_id;  /* The id of Hello; later, of Bye. */
+    uint32_t fed_bytes; /* Output of the call of session_feed() under way. */
     uint32_t in_flight; /* Answers that have not left the gate. Feeding stops
                          * while the engine works, so no other request is
                          * without an answer, but for waiters. */

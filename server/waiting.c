@@ -27,36 +27,35 @@ void watcher_start(struct watcher *watcher)
 {
     watcher->due_ns = 0; /* At once, so before all others. */
     DL_PREPEND(watcher->session->all->watchers, watcher);
-    watcher->next_own = watcher->session->watchers;
-    watcher->session->watchers = watcher;
+    DL_APPEND2(watcher->session->watchers, watcher, prev_own, next_own);
 }
 
-/* Takes *at, a link of its session's list, off all lists. */
-static void stop(struct watcher **at)
+/* Takes it off all lists. */
+static void stop(struct watcher *watcher)
 {
-    struct watcher *watcher = *at;
-
-    *at = watcher->next_own;
+    DL_DELETE2(watcher->session->watchers, watcher, prev_own, next_own);
     DL_DELETE(watcher->session->all->watchers, watcher);
     free(watcher);
 }
 
 void watcher_stop(struct session *session, uint64_t acquire_id)
 {
-    struct watcher **at = &session->watchers;
+    struct watcher *watcher;
 
-    while (*at != NULL && (*at)->acquire_id != acquire_id) {
-        at = &(*at)->next_own;
-    }
-    if (*at != NULL) {
-        stop(at);
+    /* In the order of arrival, so those that a queue serves are in front. */
+    DL_FOREACH2(session->watchers, watcher, next_own)
+    {
+        if (watcher->acquire_id == acquire_id) {
+            stop(watcher);
+            return;
+        }
     }
 }
 
 void watcher_stop_all(struct session *session)
 {
     while (session->watchers != NULL) {
-        stop(&session->watchers);
+        stop(session->watchers);
     }
 }
 
