@@ -11,6 +11,7 @@
 
 #include "config_keys.h"
 #include "duration.h"
+#include "listener.h"
 
 #define YEAR_MS (INT64_C(365) * 24 * 3600 * 1000)
 #define ENVIRONMENT_NAME_BYTES 128
@@ -42,7 +43,8 @@ const struct config_key config_keys[CONFIG_KEYS_COUNT] = {
     {"", "insecure_listen", CONFIG_BOOL, AT(insecure_listen), 0, 0,
      CONFIG_NO_INF, true},
     DURATION("", "drain_timeout", drain_timeout_ms, 0, DURATION_INF, false),
-    {"http", "listen", CONFIG_TEXT, AT(http_listen), 0, 0, CONFIG_NO_INF, true},
+    {"http", "listen", CONFIG_ADDRESS, AT(http_listen), 0, 0, CONFIG_NO_INF,
+     true},
     DURATION("session", "heartbeat", heartbeat_ms, 10, CONFIG_NO_INF, true),
     DURATION("session", "timeout", session_timeout_ms, 20, CONFIG_NO_INF, true),
     DURATION("session", "grace", grace_ms, 0, CONFIG_NO_INF, true),
@@ -168,12 +170,18 @@ static bool read_duration(const struct config_key *key, const char *text,
     return ms >= key->min && ms <= key->max;
 }
 
-static bool set_text(char **field, const char *text)
+static bool set_address(char **field, const char *text,
+                        char error[CONFIG_ERROR_BYTES])
 {
     bool is_none = strcmp(text, "null") == 0 || strcmp(text, "~") == 0;
-    char *copy = is_none ? NULL : strdup(text);
+    char *copy;
 
+    if (!is_none && !listener_check(text, true, error)) {
+        return false;
+    }
+    copy = is_none ? NULL : strdup(text);
     if (!is_none && copy == NULL) {
+        (void)snprintf(error, CONFIG_ERROR_BYTES, "no memory");
         return false;
     }
     free(*field);
@@ -190,12 +198,8 @@ bool config_set(struct config *config, const struct config_key *key,
     const char *must = "";
 
     switch (key->type) {
-    case CONFIG_TEXT:
-        if (set_text(field, text)) {
-            return true;
-        }
-        must = "no memory";
-        break;
+    case CONFIG_ADDRESS:
+        return set_address(field, text, error);
     case CONFIG_BOOL:
         must = "must be true or false";
         if (read_name(bool_names, text, &value)) {
@@ -362,9 +366,38 @@ static bool apply_flags(struct config *config, const struct config_flags *flags,
             return false;
         }
     }
-    if (flags->http_listen != NULL &&
-        !set_text(&config->http_listen, flags->http_listen)) {
-        (void)snprintf(error, CONFIG_ERROR_BYTES, "--http: no memory");
+    return flags->http_listen == NULL ||
+           set_address(&config->http_listen, flags->http_listen, error);
+}
+
+static bool check_addresses(const struct config *config,
+                            char error[CONFIG_ERROR_BYTES])
+{
+    char reason[LISTENER_TEXT_BYTES];
+
+    for (size_t i = 0; i <= config->listen_count; i++) {
+        bool is_http = i == config->listen_count;
+        const char *address = is_http ? config->http_listen : config->listen[i];
+        if (address != NULL &&
+            !listener_check(address, config->insecure_listen, reason)) {
+            (void)snprintf(error, CONFIG_ERROR_BYTES, "%s: %s",
+                           is_http ? "http.listen" : "listen", reason);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_session(struct config *config, char error[CONFIG_ERROR_BYTES])
+{
+    if (config->session_timeout_ms == 0) {
+        config->session_timeout_ms =
+            SESSION_TIMEOUT_FACTOR * config->heartbeat_ms;
+    }
+    if (config->session_timeout_ms < 2 * config->heartbeat_ms) {
+        (void)snprintf(error, CONFIG_ERROR_BYTES,
+                       "session.timeout: must be at least twice "
+                       "session.heartbeat, for one Ping may come late");
         return false;
     }
     return true;
@@ -386,21 +419,13 @@ bool config_load(const struct config_flags *flags, struct config **ret_config,
     if (listen != NULL) {
         clear_listen(config);
         if (!add_listen(config, listen)) {
+            (void)snprintf(error, CONFIG_ERROR_BYTES, "no memory");
             goto fail;
         }
     }
     if (!read_environment(config, error) ||
-        !apply_flags(config, flags, error)) {
-        goto fail;
-    }
-    if (config->session_timeout_ms == 0) {
-        config->session_timeout_ms =
-            SESSION_TIMEOUT_FACTOR * config->heartbeat_ms;
-    }
-    if (config->session_timeout_ms < 2 * config->heartbeat_ms) {
-        (void)snprintf(error, CONFIG_ERROR_BYTES,
-                       "session.timeout: must be at least twice "
-                       "session.heartbeat, for one Ping may come late");
+        !apply_flags(config, flags, error) || !check_session(config, error) ||
+        !check_addresses(config, error)) {
         goto fail;
     }
     *ret_config = config;
@@ -450,7 +475,7 @@ static void print_value(FILE *file, const struct config *config,
     case CONFIG_BOOL:
         (void)fputs(*(const bool *)field ? "true" : "false", file);
         break;
-    case CONFIG_TEXT:
+    case CONFIG_ADDRESS:
         text = *(char *const *)field;
         (void)fprintf(file, text == NULL ? "null" : "\"%s\"", text);
         break;
@@ -499,7 +524,7 @@ void config_print(const struct config *config, FILE *file)
                       key->name);
         print_value(file, config, key);
         (void)fputc('\n', file);
-        if (key->type == CONFIG_TEXT) {
+        if (key->type == CONFIG_ADDRESS) {
             (void)fputs("  allowed_hosts: ", file);
             print_list(file, config->http_allowed_hosts,
                        config->http_allowed_hosts_count);
@@ -536,7 +561,7 @@ static bool is_same(const struct config *before, const struct config *after,
                    : key->type == CONFIG_DURATION ? sizeof(int64_t)
                                                   : sizeof(uint32_t);
 
-    if (key->type == CONFIG_TEXT) {
+    if (key->type == CONFIG_ADDRESS) {
         const char *x = *(char *const *)(const void *)a;
         const char *y = *(char *const *)(const void *)b;
         return x == y || (x != NULL && y != NULL && strcmp(x, y) == 0);
@@ -544,41 +569,59 @@ static bool is_same(const struct config *before, const struct config *after,
     return memcmp(a, b, bytes) == 0;
 }
 
-static bool same_listen(const struct config *before, const struct config *after)
+static bool same_list(char *const *a, size_t a_count, char *const *b,
+                      size_t b_count)
 {
-    bool same = before->listen_count == after->listen_count;
+    bool same = a_count == b_count;
 
-    for (size_t i = 0; same && i < before->listen_count; i++) {
-        same = strcmp(before->listen[i], after->listen[i]) == 0;
+    for (size_t i = 0; same && i < a_count; i++) {
+        same = strcmp(a[i], b[i]) == 0;
     }
     return same;
 }
 
-const char *config_next_restart_key(const struct config *before,
-                                    const struct config *after, size_t *index)
+bool config_next_restart_key(const struct config *before,
+                             const struct config *after, size_t *index,
+                             char name[CONFIG_KEY_BYTES])
 {
     while (*index < CONFIG_KEYS_COUNT) {
         const struct config_key *key = &config_keys[(*index)++];
         if (key->needs_restart && !is_same(before, after, key)) {
-            return key->name;
+            (void)snprintf(name, CONFIG_KEY_BYTES, "%s%s%s", key->section,
+                           key->section[0] == '\0' ? "" : ".", key->name);
+            return true;
         }
     }
     if (*index == CONFIG_KEYS_COUNT) {
         (*index)++;
-        if (!same_listen(before, after)) {
-            return "listen";
+        if (!same_list(before->listen, before->listen_count, after->listen,
+                       after->listen_count)) {
+            (void)snprintf(name, CONFIG_KEY_BYTES, "listen");
+            return true;
         }
     }
-    return NULL;
+    if (*index == CONFIG_KEYS_COUNT + 1) {
+        (*index)++;
+        if (!same_list(
+                before->http_allowed_hosts, before->http_allowed_hosts_count,
+                after->http_allowed_hosts, after->http_allowed_hosts_count)) {
+            (void)snprintf(name, CONFIG_KEY_BYTES, "http.allowed_hosts");
+            return true;
+        }
+    }
+    return false;
+}
+
+static int compare_name(const void *name, const void *semaphore)
+{
+    return strcmp(name, ((const struct config_semaphore *)semaphore)->name);
 }
 
 const struct config_semaphore *config_find(const struct config *config,
                                            const char *name)
 {
-    for (size_t i = 0; i < config->semaphores_count; i++) {
-        if (strcmp(config->semaphores[i].name, name) == 0) {
-            return &config->semaphores[i];
-        }
-    }
-    return NULL;
+    return config->semaphores_count == 0
+               ? NULL
+               : bsearch(name, config->semaphores, config->semaphores_count,
+                         sizeof(*config->semaphores), compare_name);
 }

@@ -22,9 +22,11 @@
 
 #define CONFIG_ADDRESSES_MAX 16
 #define CONFIG_ERROR_BYTES 512
+#define CONFIG_KEY_BYTES 64
 
 struct config_semaphore {
     char *name;
+    unsigned file; /* The number of the file that it is from. */
     struct engine_definition definition;
 };
 
@@ -44,8 +46,9 @@ struct config {
     struct engine_definition defaults; /* Of a semaphore in a file. */
     int log_level;                     /* LOG_ERR to LOG_DEBUG. */
     enum log_format log_format;
-    struct config_semaphore *semaphores;
+    struct config_semaphore *semaphores; /* By name. */
     size_t semaphores_count;
+    unsigned files_count;
 };
 
 /* Flags that win over everything; NULL or 0 where not given. Borrowed. */
@@ -68,11 +71,12 @@ void config_destroy(struct config *config);
 /* Writes it as YAML, every key. */
 void config_print(const struct config *config, FILE *file);
 
-/* Returns the name of the n-th key whose value differs and that only a restart
- * changes ("max_sessions"), or NULL when there are no more; start with
+/* Sets name to the next key whose value differs and that only a restart changes
+ * ("limits.max_sessions"), or returns false when there are no more; start with
  * *index 0. */
-const char *config_next_restart_key(const struct config *before,
-                                    const struct config *after, size_t *index);
+bool config_next_restart_key(const struct config *before,
+                             const struct config *after, size_t *index,
+                             char name[CONFIG_KEY_BYTES]);
 
 /* Returns the entry of that name, or NULL. */
 const struct config_semaphore *config_find(const struct config *config,

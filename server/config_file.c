@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "duration.h"
+#include "listener.h"
 #include "wire.h"
 
 struct raw_semaphore {
@@ -68,6 +69,7 @@ on_cyaml_log(cyaml_log_t level, void *arg, const char *format,
              va_list arguments)
 {
     struct complaint *complaint = arg;
+    const char *place;
     char line[256];
 
     if (level < CYAML_LOG_ERROR) {
@@ -75,13 +77,15 @@ on_cyaml_log(cyaml_log_t level, void *arg, const char *format,
     }
     (void)vsnprintf(line, sizeof(line), format, arguments);
     line[strcspn(line, "\n")] = '\0';
-    if (complaint->reason[0] == '\0') {
+    place = strstr(line, "(line:");
+    if (place != NULL && complaint->place[0] == '\0') {
+        (void)snprintf(complaint->place, sizeof(complaint->place), "%s",
+                       place + 1);
+        complaint->place[strcspn(complaint->place, ")")] = '\0';
+    } else if (place == NULL && complaint->reason[0] == '\0' &&
+               strstr(line, "Backtrace") == NULL) {
         (void)snprintf(complaint->reason, sizeof(complaint->reason), "%s",
                        strncmp(line, "Load: ", 6) == 0 ? line + 6 : line);
-    } else if (complaint->place[0] == '\0' && strchr(line, '(') != NULL) {
-        (void)snprintf(complaint->place, sizeof(complaint->place), "%s",
-                       strchr(line, '(') + 1);
-        complaint->place[strcspn(complaint->place, ")")] = '\0';
     }
 }
 
@@ -273,29 +277,86 @@ static bool add_semaphore(struct config *config,
                           const char **ret_wrong)
 {
     struct engine_definition definition;
-    struct config_semaphore *semaphores;
-    struct config_semaphore *found;
+    struct config_semaphore *added;
 
     if (!read_semaphore(raw, &config->defaults, &definition, ret_wrong)) {
         return false;
     }
-    found = (struct config_semaphore *)config_find(config, raw->name);
-    if (found != NULL) {
-        found->definition = definition;
-        return true;
-    }
     *ret_wrong = "no memory";
-    semaphores = realloc(config->semaphores,
-                         (config->semaphores_count + 1) * sizeof(*semaphores));
+    added = &config->semaphores[config->semaphores_count];
+    added->name = strdup(raw->name);
+    added->file = config->files_count;
+    added->definition = definition;
+    config->semaphores_count += added->name != NULL;
+    return added->name != NULL;
+}
+
+/* By name; of one name, what came later first. */
+static int compare(const void *left, const void *right)
+{
+    const struct config_semaphore *a = left;
+    const struct config_semaphore *b = right;
+    int order = strcmp(a->name, b->name);
+
+    return order != 0 ? order : (a->file < b->file) - (a->file > b->file);
+}
+
+/* Sorts them, and keeps of each name the latest file's. Returns the name that
+ * one file has twice, or NULL. */
+static const char *merge_semaphores(struct config *config)
+{
+    struct config_semaphore *all = config->semaphores;
+    size_t kept = 0;
+
+    if (config->semaphores_count == 0) {
+        return NULL;
+    }
+    qsort(all, config->semaphores_count, sizeof(*all), compare);
+    for (size_t i = 1; i < config->semaphores_count; i++) {
+        if (compare(&all[i - 1], &all[i]) == 0) {
+            return all[i].name;
+        }
+    }
+    for (size_t i = 1; i < config->semaphores_count; i++) {
+        if (strcmp(all[kept].name, all[i].name) == 0) {
+            free(all[i].name);
+        } else {
+            all[++kept] = all[i];
+        }
+    }
+    config->semaphores_count = kept + 1;
+    return NULL;
+}
+
+static bool add_semaphores(struct config *config, const struct raw *raw,
+                           const char *file, char error[CONFIG_ERROR_BYTES])
+{
+    size_t room = config->semaphores_count + raw->semaphores_count;
+    struct config_semaphore *semaphores =
+        realloc(config->semaphores, (room + 1) * sizeof(*semaphores));
+    const char *wrong = "no memory";
+
     if (semaphores == NULL) {
+        (void)snprintf(error, CONFIG_ERROR_BYTES, "%.150s: no memory", file);
         return false;
     }
     config->semaphores = semaphores;
-    found = &semaphores[config->semaphores_count];
-    found->name = strdup(raw->name);
-    found->definition = definition;
-    config->semaphores_count += found->name != NULL;
-    return found->name != NULL;
+    config->files_count++;
+    for (unsigned i = 0; i < raw->semaphores_count; i++) {
+        if (!add_semaphore(config, &raw->semaphores[i], &wrong)) {
+            (void)snprintf(error, CONFIG_ERROR_BYTES,
+                           "%.150s: semaphores[%u] (%.128s): %s", file, i,
+                           raw->semaphores[i].name, wrong);
+            return false;
+        }
+    }
+    wrong = merge_semaphores(config);
+    if (wrong != NULL) {
+        (void)snprintf(error, CONFIG_ERROR_BYTES,
+                       "%.150s: semaphores: %.128s is there twice", file,
+                       wrong);
+    }
+    return wrong == NULL;
 }
 
 /* --------------------------------------------------------------- all of it */
@@ -323,7 +384,6 @@ static bool apply(struct config *config, const struct raw *raw,
                   const char *file, char error[CONFIG_ERROR_BYTES])
 {
     char reason[CONFIG_ERROR_BYTES];
-    const char *wrong;
 
     for (size_t i = 0; i < CONFIG_KEYS_COUNT; i++) {
         const struct config_key *key = &config_keys[i];
@@ -347,15 +407,14 @@ static bool apply(struct config *config, const struct raw *raw,
                        CONFIG_ADDRESSES_MAX);
         return false;
     }
-    for (unsigned i = 0; i < raw->semaphores_count; i++) {
-        if (!add_semaphore(config, &raw->semaphores[i], &wrong)) {
+    for (unsigned i = 0; i < raw->listen_count; i++) {
+        if (!listener_check(raw->listen[i], true, reason)) {
             (void)snprintf(error, CONFIG_ERROR_BYTES,
-                           "%.150s: semaphores[%u] (%.128s): %s", file, i,
-                           raw->semaphores[i].name, wrong);
+                           "%.150s: listen[%u]: %.200s", file, i, reason);
             return false;
         }
     }
-    return true;
+    return add_semaphores(config, raw, file, error);
 }
 
 bool config_read_file(struct config *config, const char *file,

@@ -10,7 +10,7 @@
 
 enum config_type {
     CONFIG_BOOL = 1,
-    CONFIG_TEXT,     /* char *; "null" is none. */
+    CONFIG_ADDRESS,  /* char *; "null" is none. */
     CONFIG_DURATION, /* int64_t milliseconds. */
     CONFIG_COUNT,    /* uint32_t. */
     CONFIG_BYTES,    /* uint32_t. */

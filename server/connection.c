@@ -69,6 +69,7 @@ struct connections {
     uint64_t last_id;
     uint32_t count;
     uint32_t before_hello;
+    bool has_moved; /* This turn used input, or let answers out. */
 };
 
 /* ------------------------------------------------------------------- limits */
@@ -141,6 +142,17 @@ static void set_closing(struct connection *connection)
     }
 }
 
+/* Its session is told in this turn or the next, and nobody else. */
+static void end_by_server(struct connection *connection, const char *reason)
+{
+    connection->close_reason = reason;
+    connection->is_at_end = true;
+    connection->is_dead = true;
+    connection->how = SESSION_DISCONNECT_BY_SERVER;
+    set_pending(connection, false);
+    set_closing(connection);
+}
+
 /* ----------------------------------------------------------------- deadline */
 
 static void set_deadline(struct connection *connection, int64_t ms)
@@ -156,15 +168,9 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (!connection->is_shut) {
-        connection->close_reason =
-            connection->host != NULL ? "hello_timeout" : "frame_timeout";
-    }
-    connection->is_at_end = true;
-    connection->is_dead = true;
-    connection->how = SESSION_DISCONNECT_BY_SERVER;
-    set_pending(connection, false);
-    set_closing(connection);
+    end_by_server(connection, connection->is_shut        ? "farewell"
+                              : connection->host != NULL ? "hello_timeout"
+                                                         : "frame_timeout");
     (void)bufferevent_disable(connection->events, EV_READ);
     connection->all->options.want_turn(connection->all->options.arg, false);
 }
@@ -190,13 +196,40 @@ static void watch_frame(struct connection *connection, size_t left, bool used)
 
 /* ------------------------------------------------------------------ reading */
 
+/* A client that does not read its answers gets no more of them made. */
+static bool is_output_high(const struct connection *connection)
+{
+    return connection->host == NULL && !connection->is_dead &&
+           evbuffer_get_length(bufferevent_get_output(connection->events)) >=
+               connection->all->options.limits->max_output_buffer /
+                   SESSION_FEED_SHARE;
+}
+
+/* Is what is left more than a part of a frame, so that it can go on without
+ * more bytes? */
+static bool can_go_on(const struct connection *connection, const uint8_t *bytes,
+                      size_t length)
+{
+    enum session_stage stage = session_get_stage(connection->session);
+    struct frame frame;
+
+    if (length == 0 || sessions_have_work(connection->all->options.sessions)) {
+        return length > 0;
+    }
+    return stage != SESSION_STAGE_PREFACE &&
+           frame_parse(bytes, length,
+                       stage == SESSION_STAGE_HELLO
+                           ? FRAME_BYTES_MAX_BEFORE_WELCOME
+                           : FRAME_BYTES_MAX,
+                       &frame) != 0;
+}
+
 /* Gives the session what has come, as far as it takes it now. */
 static void feed(struct connection *connection, uint64_t now_ns)
 {
     struct evbuffer *input = bufferevent_get_input(connection->events);
     size_t length = evbuffer_get_length(input);
     const uint8_t *bytes;
-    struct frame frame;
     size_t used;
 
     if (connection->session == NULL) {
@@ -205,20 +238,14 @@ static void feed(struct connection *connection, uint64_t now_ns)
     }
     bytes = evbuffer_pullup(input, -1);
     if (length > 0 && bytes == NULL) {
-        connection->close_reason = "unavailable";
-        connection->is_at_end = true;
-        connection->is_dead = true;
-        connection->how = SESSION_DISCONNECT_BY_SERVER;
-        set_closing(connection);
+        end_by_server(connection, "unavailable");
         return;
     }
-    used = length == 0
+    used = length == 0 || is_output_high(connection)
                ? 0
                : session_feed(connection->session, bytes, length, now_ns);
-    set_pending(connection,
-                session_get_stage(connection->session) >= SESSION_STAGE_HELLO &&
-                    frame_parse(bytes + used, length - used, FRAME_BYTES_MAX,
-                                &frame) > 0);
+    connection->all->has_moved |= used > 0;
+    set_pending(connection, can_go_on(connection, bytes + used, length - used));
     (void)evbuffer_drain(input, used);
     connection->in_bytes += used;
     if (session_get_stage(connection->session) == SESSION_STAGE_CLOSING) {
@@ -268,9 +295,7 @@ static void on_event(struct bufferevent *events, short what, void *arg)
     if ((what & BEV_EVENT_EOF) != 0) {
         connection->close_reason = "eof";
     } else if ((what & BEV_EVENT_TIMEOUT) != 0) {
-        connection->close_reason = "slow_consumer";
-        connection->is_dead = true;
-        connection->how = SESSION_DISCONNECT_BY_SERVER;
+        end_by_server(connection, "slow_consumer");
     } else {
         connection->close_reason = error == ETIMEDOUT ? "silence" : "reset";
         connection->is_dead = true;
@@ -383,7 +408,7 @@ static void on_written(struct bufferevent *events, void *arg)
     const struct connections_options *options = &connection->all->options;
 
     (void)events;
-    if (connection->is_closing) {
+    if (connection->is_closing || connection->is_pending) {
         options->want_turn(options->arg, false);
     }
 }
@@ -399,6 +424,7 @@ static void deliver(struct connections *all, const struct gate_chunk *chunk)
     if (connection == NULL) {
         return; /* It is gone; so is its session. */
     }
+    all->has_moved |= chunk->answers > 0;
     if (connection->session != NULL) {
         session_answered(connection->session, chunk->answers);
     }
@@ -417,10 +443,8 @@ static void deliver(struct connections *all, const struct gate_chunk *chunk)
     if (connection->session != NULL) {
         session_goaway(connection->session, WIRE_GOAWAY_SLOW_CONSUMER, 0, "");
     }
-    connection->is_at_end = true;
-    connection->is_dead = true;
-    connection->how = SESSION_DISCONNECT_BY_SERVER;
-    set_closing(connection);
+    end_by_server(connection, "slow_consumer");
+    all->options.want_turn(all->options.arg, true);
 }
 
 /* ----------------------------------------------------------------- the turn */
@@ -457,6 +481,7 @@ enum permit_status connections_turn(struct connections *connections)
     if (sessions_have_work(options->sessions)) {
         sessions_continue(options->sessions);
     }
+    connections->has_moved = false;
     feed_pending(connections);
     while (sessions_next_closing(options->sessions, &id)) {
         HASH_FIND(hh, connections->by_id, &id, sizeof(id), connection);
@@ -470,7 +495,9 @@ enum permit_status connections_turn(struct connections *connections)
         deliver(connections, &chunk);
     }
     finish(connections);
-    if (connections->pending != NULL || sessions_have_work(options->sessions)) {
+    /* What waits for the store or for a slow reader waits for their events. */
+    if ((connections->pending != NULL && connections->has_moved) ||
+        sessions_have_work(options->sessions)) {
         options->want_turn(options->arg, true);
     }
     if (sessions_have_failed(options->sessions)) {
@@ -524,7 +551,13 @@ void connections_destroy(struct connections *connections)
     }
     HASH_ITER(hh, connections->by_id, connection, next)
     {
-        connection->session = NULL; /* The sessions go with their set. */
+        /* The sessions that the engine knows go with their set. */
+        if (connection->session != NULL &&
+            session_get_id(connection->session) == 0) {
+            session_disconnect(connection->session,
+                               SESSION_DISCONNECT_BY_CLIENT, 0);
+        }
+        connection->session = NULL;
         destroy(connection);
     }
     free(connections);

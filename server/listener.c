@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -58,6 +60,14 @@ static int start(int fd, const struct sockaddr *address, socklen_t length)
     return -1;
 }
 
+static bool is_port(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    return digits >= 1 && digits <= 5 && text[digits] == '\0' &&
+           atoi(text) <= UINT16_MAX;
+}
+
 /* Splits "HOST:PORT" or "[HOST]:PORT". */
 static bool split(const char *address, char host[64], const char **ret_port)
 {
@@ -65,7 +75,7 @@ static bool split(const char *address, char host[64], const char **ret_port)
     const char *begin = address;
     size_t length;
 
-    if (colon == NULL || colon[1] == '\0') {
+    if (colon == NULL || !is_port(colon + 1)) {
         return false;
     }
     length = (size_t)(colon - address);
@@ -84,6 +94,22 @@ static bool split(const char *address, char host[64], const char **ret_port)
     return true;
 }
 
+static void complain_form(const char *address, char error[LISTENER_TEXT_BYTES])
+{
+    (void)snprintf(error, LISTENER_TEXT_BYTES,
+                   "%.100s: must be HOST:PORT, [IPv6]:PORT or unix:PATH",
+                   address);
+}
+
+static void complain_insecure(const char *address,
+                              char error[LISTENER_TEXT_BYTES])
+{
+    (void)snprintf(error, LISTENER_TEXT_BYTES,
+                   "%.80s: is not loopback, and there is no TLS yet: set "
+                   "insecure_listen: true if the network is trusted",
+                   address);
+}
+
 static enum listener_result open_inet(const char *address, bool insecure,
                                       int *ret_fd,
                                       char bound[LISTENER_TEXT_BYTES],
@@ -95,21 +121,22 @@ static enum listener_result open_inet(const char *address, bool insecure,
     char host[64];
     const char *port;
     int one = 1;
+    int unknown;
     int fd;
 
-    if (!split(address, host, &port) ||
-        getaddrinfo(host, port, &hints, &found) != 0) {
-        (void)snprintf(error, LISTENER_TEXT_BYTES,
-                       "%.100s: must be HOST:PORT, [IPv6]:PORT or unix:PATH",
-                       address);
+    if (!split(address, host, &port)) {
+        complain_form(address, error);
         return LISTENER_INVALID;
+    }
+    unknown = getaddrinfo(host, port, &hints, &found);
+    if (unknown != 0) {
+        (void)snprintf(error, LISTENER_TEXT_BYTES, "%.100s: %s", address,
+                       gai_strerror(unknown));
+        return LISTENER_UNAVAILABLE;
     }
     if (!insecure && !is_loopback(found->ai_addr)) {
         freeaddrinfo(found);
-        (void)snprintf(error, LISTENER_TEXT_BYTES,
-                       "%.80s: is not loopback, and there is no TLS yet: set "
-                       "insecure_listen: true if the network is trusted",
-                       address);
+        complain_insecure(address, error);
         return LISTENER_INVALID;
     }
     fd =
@@ -153,6 +180,19 @@ static bool is_stale(const struct sockaddr_un *address)
     return is_refused;
 }
 
+static bool check_path(const char *path, char error[LISTENER_TEXT_BYTES])
+{
+    size_t bytes_max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+
+    if (path[0] == '\0' || strlen(path) > bytes_max) {
+        (void)snprintf(error, LISTENER_TEXT_BYTES,
+                       "unix:%.100s: the path must have 1 to %zu bytes", path,
+                       bytes_max);
+        return false;
+    }
+    return true;
+}
+
 static enum listener_result open_unix(const char *path, int *ret_fd,
                                       char bound[LISTENER_TEXT_BYTES],
                                       char error[LISTENER_TEXT_BYTES])
@@ -160,10 +200,7 @@ static enum listener_result open_unix(const char *path, int *ret_fd,
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd;
 
-    if (path[0] == '\0' || strlen(path) >= sizeof(address.sun_path)) {
-        (void)snprintf(error, LISTENER_TEXT_BYTES,
-                       "unix:%.100s: the path must have 1 to %zu bytes", path,
-                       sizeof(address.sun_path) - 1);
+    if (!check_path(path, error)) {
         return LISTENER_INVALID;
     }
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
@@ -180,6 +217,34 @@ static enum listener_result open_unix(const char *path, int *ret_fd,
     (void)snprintf(bound, LISTENER_TEXT_BYTES, "unix:%s", path);
     *ret_fd = fd;
     return LISTENER_OPEN;
+}
+
+bool listener_check(const char *address, bool insecure,
+                    char error[LISTENER_TEXT_BYTES])
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    char host[64];
+    const char *port;
+    bool is_outside;
+
+    if (strncmp(address, "unix:", 5) == 0) {
+        return check_path(address + 5, error);
+    }
+    if (!split(address, host, &port)) {
+        complain_form(address, error);
+        return false;
+    }
+    if (insecure || getaddrinfo(host, port, &hints, &found) != 0) {
+        return true; /* A name is looked up when it is opened. */
+    }
+    is_outside = !is_loopback(found->ai_addr);
+    freeaddrinfo(found);
+    if (is_outside) {
+        complain_insecure(address, error);
+    }
+    return !is_outside;
 }
 
 enum listener_result listener_open(const char *address, bool insecure,

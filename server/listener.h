@@ -19,6 +19,11 @@ enum listener_result {
     LISTENER_UNAVAILABLE /* It is not to be had. */
 };
 
+/* Is address one of these forms, its host no other than loopback where that can
+ * be told without asking anybody for names? Sets error to a sentence if not. */
+bool listener_check(const char *address, bool insecure,
+                    char error[LISTENER_TEXT_BYTES]);
+
 /* Opens a socket that listens, non-blocking and close-on-exec. Sets *ret_fd,
  * the caller's, and bound to the address with its real port; or error to a
  * sentence. */

@@ -10,10 +10,13 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "listener.h"
 #include "log.h"
 #include "server.h"
 
-const char *argp_program_version = SERVER_NAME " " SERVER_VERSION;
+/* glibc looks it up by its name. */
+__attribute__((visibility("default"))) const char *argp_program_version =
+    SERVER_NAME " " SERVER_VERSION;
 
 enum option_key {
     OPTION_CONFIG = 256,
@@ -22,7 +25,10 @@ enum option_key {
     OPTION_READY_FD,
     OPTION_CHECK,
     OPTION_PRINT,
-    OPTION_LATER
+    OPTION_DATA_DIR, /* From here on, none is served yet. */
+    OPTION_DUMP,
+    OPTION_SALVAGE,
+    OPTION_TRACE
 };
 
 static const struct argp_option options[] = {
@@ -40,10 +46,10 @@ static const struct argp_option options[] = {
     {"check-config", OPTION_CHECK, "FILE", 0, "Check FILE and exit", 0},
     {"print-config", OPTION_PRINT, NULL, 0,
      "Print the configuration in force and exit", 0},
-    {"data-dir", OPTION_LATER, "DIR", OPTION_HIDDEN, NULL, 0},
-    {"dump", OPTION_LATER, "DIR", OPTION_HIDDEN, NULL, 0},
-    {"salvage", OPTION_LATER, "DIR", OPTION_HIDDEN, NULL, 0},
-    {"trace", OPTION_LATER, "FILE", OPTION_HIDDEN, NULL, 0},
+    {"data-dir", OPTION_DATA_DIR, "DIR", OPTION_HIDDEN, NULL, 0},
+    {"dump", OPTION_DUMP, "DIR", OPTION_HIDDEN, NULL, 0},
+    {"salvage", OPTION_SALVAGE, "DIR", OPTION_HIDDEN, NULL, 0},
+    {"trace", OPTION_TRACE, "FILE", OPTION_HIDDEN, NULL, 0},
     {0}};
 
 struct arguments {
@@ -52,6 +58,28 @@ struct arguments {
     bool only_check;
     bool only_print;
 };
+
+static const char *option_name(int key)
+{
+    const struct argp_option *option = options;
+
+    while (option->key != key) {
+        option++;
+    }
+    return option->name;
+}
+
+/* Whether the address may be served depends on the configuration; here it must
+ * only be one. */
+static void check_address(const struct argp_state *state, int key,
+                          const char *address)
+{
+    char error[LISTENER_TEXT_BYTES];
+
+    if (!listener_check(address, true, error)) {
+        argp_error(state, "--%s %s", option_name(key), error);
+    }
+}
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
@@ -67,9 +95,13 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         if (arguments->flags.listen_count == CONFIG_ADDRESSES_MAX) {
             argp_error(state, "--listen: at most %d", CONFIG_ADDRESSES_MAX);
         }
+        check_address(state, key, argument);
         arguments->flags.listen[arguments->flags.listen_count++] = argument;
         return 0;
     case OPTION_HTTP:
+        if (strcmp(argument, "null") != 0) {
+            check_address(state, key, argument);
+        }
         arguments->flags.http_listen = argument;
         return 0;
     case OPTION_READY_FD:
@@ -87,8 +119,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case OPTION_PRINT:
         arguments->only_print = true;
         return 0;
-    case OPTION_LATER:
-        argp_error(state, "%s is not served yet", state->argv[state->next - 1]);
+    case OPTION_DATA_DIR:
+    case OPTION_DUMP:
+    case OPTION_SALVAGE:
+    case OPTION_TRACE:
+        argp_error(state, "--%s is not served yet", option_name(key));
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument: %s", argument);

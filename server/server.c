@@ -187,6 +187,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
     char address[CONNECTION_ADDRESS_BYTES];
 
     (void)listener;
+    acceptor->server->fd_limit_reached = false;
     if (peer->sa_family == AF_UNIX) {
         (void)snprintf(address, sizeof(address), "%.*s",
                        CONNECTION_ADDRESS_BYTES - 1, acceptor->address);
@@ -218,7 +219,7 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
     struct timeval pause = after_ms(ACCEPT_PAUSE_MS);
 
     (void)listener;
-    if (!acceptor->server->fd_limit_reached) {
+    if (!acceptor->server->fd_limit_reached) { /* Once, until one is there. */
         log_event(LOG_WARNING, "accept_failed", "error=\"%s\"",
                   strerror(EVUTIL_SOCKET_ERROR()));
     }
@@ -233,7 +234,6 @@ static void on_accept_pause(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    server->fd_limit_reached = false;
     if (!server->is_stopping) {
         set_accepting(server, true);
     }
@@ -418,7 +418,7 @@ static bool is_same_definition(const struct engine_definition *a,
 static void apply_config(struct server *server, const struct config *before,
                          const struct config *after)
 {
-    const char *key;
+    char key[CONFIG_KEY_BYTES];
     size_t index = 0;
 
     for (size_t i = 0; i < after->semaphores_count; i++) {
@@ -441,7 +441,7 @@ static void apply_config(struct server *server, const struct config *before,
                       before->semaphores[i].name);
         }
     }
-    while ((key = config_next_restart_key(before, after, &index)) != NULL) {
+    while (config_next_restart_key(before, after, &index, key)) {
         log_event(LOG_WARNING, "restart_needed", "key=%s", key);
     }
 }
@@ -606,6 +606,9 @@ static enum server_exit make_parts(struct server *server,
         engine_create(&config->engine_limits,
                       (uint64_t)(server->start_ms / 1000) << 24, secret);
     explicit_bzero(secret, sizeof(secret));
+    if (server->engine != NULL) {
+        engine_set_defaults(server->engine, &config->defaults);
+    }
     server->store = store_memory_create();
     if (server->base == NULL || server->engine == NULL ||
         server->store == NULL) {
@@ -711,13 +714,6 @@ void server_destroy(struct server *server)
             (void)unlink(address + 5);
         }
     }
-    connections_destroy(server->connections);
-    sessions_destroy(server->sessions);
-    gate_destroy(server->gate);
-    if (server->store != NULL) {
-        server->store->destroy(server->store);
-    }
-    engine_destroy(server->engine);
     free_event(server->turn);
     free_event(server->timer);
     free_event(server->accept_pause);
@@ -727,9 +723,18 @@ void server_destroy(struct server *server)
          i++) {
         free_event(server->signals[i]);
     }
+    connections_destroy(server->connections);
     if (server->base != NULL) {
+        /* What was freed above is finalized in a turn of its own. */
+        (void)event_base_loop(server->base, EVLOOP_NONBLOCK);
         event_base_free(server->base);
     }
+    sessions_destroy(server->sessions);
+    gate_destroy(server->gate);
+    if (server->store != NULL) {
+        server->store->destroy(server->store);
+    }
+    engine_destroy(server->engine);
     if (server->config != server->started) {
         config_destroy(server->config);
     }

@@ -165,6 +165,7 @@ void session_send(struct session *session,
         session_close(session, "unavailable");
         return;
     }
+    session->fed_bytes += (uint32_t)length;
     session->in_flight += is_answer;
 }
 
@@ -377,13 +378,16 @@ size_t session_feed(struct session *session, const uint8_t *bytes,
     size_t total = 0;
 
     sessions->now_ns = now_ns;
+    session->fed_bytes = 0;
     while (total < length) {
         size_t used;
         if (session->stage == SESSION_STAGE_CLOSING || session->has_said_bye) {
             return length;
         }
         if (sessions_have_work(sessions) ||
-            session->in_flight >= sessions->options.limits->max_in_flight) {
+            session->in_flight >= sessions->options.limits->max_in_flight ||
+            session->fed_bytes >= sessions->options.limits->max_output_buffer /
+                                      SESSION_FEED_SHARE) {
             break;
         }
         used = session->stage == SESSION_STAGE_PREFACE
