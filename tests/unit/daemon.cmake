@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+permit_test(config LIBS permitd_server)
+permit_test(clock_log LIBS permitd_server)
