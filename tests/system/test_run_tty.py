@@ -9,13 +9,18 @@ import time
 
 import pytest
 
-from cli import PATIENCE, define, environment, fixture_jobs, kill, permit
+from cli import (PATIENCE, children_of, define, environment, fixture_jobs,
+                 kill, permit)  # fixture_jobs is used by its name
 from conftest import eventually
 
 
+def name_of(pid):
+    with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+        return file.read().strip()
+
+
 class Terminal:
-    """A shell without job control of its own: `permit run` leads the session
-    and its foreground group, as under a login shell."""
+    """`permit` with a terminal: it leads the session, in the foreground."""
 
     def __init__(self, daemon, *args):
         self.pid, self.fd = pty.fork()
@@ -68,8 +73,10 @@ def test_the_command_is_in_the_foreground(shared, jobs):
                                           (b"\x1c", signal.SIGQUIT)])
 def test_keys_end_the_command(shared, jobs, keys, number):
     define(shared, jobs)
-    terminal = Terminal(shared, "run", jobs, "-c", "echo ready; sleep 1000")
-    terminal.expect("ready")
+    terminal = Terminal(shared, "run", jobs, "sleep", "1000")
+    eventually(lambda: "sleep" in [
+        name_of(command) for guard in children_of(terminal.pid)
+        for command in children_of(guard)])
     terminal.press(keys)
     assert terminal.wait() == 128 + number
     assert shared.semaphore(jobs)["held"] == 0
