@@ -121,7 +121,8 @@ static enum permit_status open_line(struct permit_client *client,
     } else {
         client->failed_attempts++;
         client->down_status = status;
-        (void)strcpy(client->down_text, text);
+        (void)snprintf(client->down_text, sizeof(client->down_text), "%s",
+                       text);
     }
     (void)pthread_cond_broadcast(&client->changed);
     return status;

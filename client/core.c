@@ -13,6 +13,8 @@
 #define OUTPUT_BYTES_FIRST 4096u
 /* Pings a session timeout, at least: one may be late, and one lost in time. */
 #define PINGS_PER_TIMEOUT 3
+/* A WIRE_ARENA_BYTES of the right type. */
+#define ARENA_BYTES ((size_t)WIRE_ARENA_BYTES)
 
 int64_t core_add_ns(int64_t a_ns, int64_t b_ns)
 {
@@ -35,7 +37,8 @@ static int64_t min_ns(int64_t a_ns, int64_t b_ns)
 static const char *copy_text(struct core *core, size_t index, const char *text)
 {
     assert(strlen(text) <= WIRE_TEXT_BYTES_MAX);
-    (void)strcpy(core->hello_text[index], text);
+    (void)snprintf(core->hello_text[index], sizeof(core->hello_text[index]),
+                   "%s", text);
     return core->hello_text[index];
 }
 
@@ -58,8 +61,8 @@ struct core *core_create(const struct core_options *options)
     core->input = malloc(INPUT_BYTES);
     core->output = malloc(OUTPUT_BYTES_FIRST);
     core->output_capacity = OUTPUT_BYTES_FIRST;
-    core->arena.bytes = malloc(WIRE_ARENA_BYTES);
-    core->arena.capacity = WIRE_ARENA_BYTES;
+    core->arena.bytes = malloc(ARENA_BYTES);
+    core->arena.capacity = ARENA_BYTES;
     if (core->input == NULL || core->output == NULL ||
         core->arena.bytes == NULL) {
         core_destroy(core);

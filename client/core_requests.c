@@ -44,7 +44,7 @@ void core_remove_grant(struct core *core, struct held_grant *grant)
 static void copy_name(char to[WIRE_NAME_BYTES_MAX + 1], const char *from)
 {
     assert(strlen(from) <= WIRE_NAME_BYTES_MAX);
-    (void)strcpy(to, from);
+    memcpy(to, from, strlen(from) + 1);
 }
 
 void core_fall_due(struct core *core, int64_t at_ns)

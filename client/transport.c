@@ -262,7 +262,7 @@ static enum permit_status connect_unix(const struct address *address,
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     int error;
 
-    (void)strcpy(name.sun_path, address->host);
+    memcpy(name.sun_path, address->host, strlen(address->host) + 1);
     error = connect_to((const struct sockaddr *)&name, sizeof(name),
                        deadline_ns, ret_fd);
     if (error != 0) {

@@ -62,9 +62,12 @@ struct permit_options {
  * else it is untouched, and `error`, if not NULL, gets a text with the address
  * and what failed, cut to error_bytes.
  *
- * Failures: PERMIT_E_INVALID (an option makes no sense), PERMIT_E_DISCONNECTED,
- * PERMIT_E_VERSION, PERMIT_E_PROTOCOL, PERMIT_E_DENIED, PERMIT_E_TOO_MANY,
- * PERMIT_E_UNAVAILABLE, PERMIT_E_NOMEM. */
+ * Looking up a host's name is the system's resolver's, whose time-outs are its
+ * own: an address in numbers or a Unix socket keeps the time in any case.
+ *
+ * Failures: PERMIT_E_INVALID (an option makes no sense), PERMIT_E_UNSUPPORTED
+ * (TLS), PERMIT_E_DISCONNECTED, PERMIT_E_VERSION, PERMIT_E_PROTOCOL,
+ * PERMIT_E_DENIED, PERMIT_E_TOO_MANY, PERMIT_E_UNAVAILABLE, PERMIT_E_NOMEM. */
 PERMIT_API enum permit_status
 permit_client_create(const struct permit_options *options,
                      struct permit_client **ret_client, char *error,
