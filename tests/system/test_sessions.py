@@ -182,6 +182,29 @@ def test_a4_a_stopped_daemon_ends_no_session(start_daemon):
         assert kind(line.release(grant.id)) == "done"
 
 
+def test_a4_everybody_is_read_before_anybody_ends(start_daemon):
+    """More lines than one look at the sockets finds; all have sent a Ping
+    while the daemon was stopped for longer than they may be silent."""
+    daemon = start_daemon(SHORT)
+    lines = [daemon.client() for _ in range(80)]
+    for line in lines:
+        line.define("jobs", 80)
+        line.acquire("jobs")
+    for line in lines:
+        line.ping()
+    daemon.send_signal(signal.SIGSTOP)
+    for line in lines:
+        line.send("ping", 50)
+    lines[0].fill_if_there(2.5)
+    daemon.send_signal(signal.SIGCONT)
+    for line in lines:
+        line.answer(50)
+        line.next_id = 60
+    assert lines[0].query("jobs").held == 80
+    for line in lines:
+        line.close()
+
+
 def define_much(line):
     """64 semaphores with long names: a List of them is a big answer."""
     for number in range(64):
@@ -201,8 +224,9 @@ def flood_lists(line):
         pass
 
 
-def test_b7_a_slow_reader_is_closed_by_its_output(start_daemon):
-    daemon = start_daemon({"limits": {"max_output_buffer": "256KiB"}, **SHORT})
+def test_b7_a_slow_reader_is_closed_and_freed(start_daemon):
+    daemon = start_daemon({"limits": {"slow_client_timeout": "300ms"},
+                           **SHORT})
     with daemon.client() as other, \
             daemon.client("slow", receive_buffer=4096) as slow:
         define_much(other)
@@ -226,6 +250,31 @@ def test_b7_a_slow_reader_is_closed_by_its_output(start_daemon):
         # What it would have read is cut anywhere; it may be told, or not.
         for message in slow.wait_closed()[:-1]:
             assert kind(message) in ("page", "granted")
+
+
+def test_b7_pushes_to_a_slow_reader_are_bounded(start_daemon):
+    """It reads nothing, and grants that it waited for come on and on."""
+    daemon = start_daemon({"limits": {"max_output_buffer": "4KiB",
+                                      "max_waiters_per_session": 1000000,
+                                      "max_grants_per_session": 1000000}})
+    with daemon.client() as other, \
+            daemon.client("slow", receive_buffer=2304) as slow:
+        slow.send("define", semaphore="jobs", kind=pb.COUNTING, permits=0,
+                  fields=[pb.FIELD_KIND, pb.FIELD_PERMITS,
+                          pb.FIELD_MAX_QUEUE], max_queue=1000000)
+        for _ in range(60):
+            # All of it waits, so there is nothing to read meanwhile.
+            slow.socket.settimeout(10)
+            slow.socket.sendall(b"".join(
+                acquire_frame(slow.new_id(), "jobs", wait_ms=-1)
+                for _ in range(5000)))
+        eventually(lambda: other.query("jobs").waiters == 300000, timeout=20)
+        other.post("jobs", 300000)
+
+        def closed():
+            other.ping()
+            return "slow_consumer" in daemon.log()
+        eventually(closed)
 
 
 def test_b7_a_slow_reader_is_closed_without_progress(start_daemon):
