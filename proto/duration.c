@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DURATION_MS_MAX 9007199254740992.0 /* 2^53: a double is exact so far.  \
-                                            */
+#define DURATION_MS_MAX                                                        \
+    9007199254740992.0 /* 2^53: a double is exact so far.                      \
+                        */
 
 static const struct {
     const char *name;
