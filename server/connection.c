@@ -323,6 +323,7 @@ static void end_session(struct connection *connection)
 
     if (session_get_stage(session) == SESSION_STAGE_CLOSING) {
         connection->close_reason = session_close_reason(session);
+        connection->how = SESSION_DISCONNECT_BY_SERVER; /* FIN or not. */
     }
     log_event(LOG_INFO, "connection_closed",
               "reason=%s connection=%" PRIu64 " session=%" PRIu64
