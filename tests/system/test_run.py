@@ -310,6 +310,25 @@ def test_all_are_dead_before_the_permit_is_free(shared, jobs, pipe, script,
         assert code == 137 and "guard" in err
 
 
+def sockets_of(pid):
+    links = (os.readlink(f"/proc/{pid}/fd/{number}")
+             for number in os.listdir(f"/proc/{pid}/fd"))
+    return {link for link in links if link.startswith("socket:")}
+
+
+def test_the_guard_holds_the_line_too(shared, jobs, pipe):
+    """What makes the daemon wait for it: see also the guard's unit test."""
+    define(shared, jobs)
+    process = start_in(shared, pipe, jobs, "echo up >&9; exec sleep 1000")
+    assert pipe.line() == "up"
+    guard, = children_of(process.pid)
+    command, = children_of(guard)
+    assert len(sockets_of(process.pid) & sockets_of(guard)) == 1
+    assert not sockets_of(command)
+    process.send_signal(signal.SIGTERM)
+    assert finish(process)[0] == 143
+
+
 # ---------------------------------------------------------------------- loss
 
 def test_a2_a_stopped_wrapper_loses_its_command_at_the_deadline(start_daemon,
