@@ -13,6 +13,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -573,6 +574,18 @@ static struct event_base *make_base(void)
     return base;
 }
 
+/* The wall clock in units of 2^-24 s: so many that no daemon makes as many
+ * grants in the same time, so a start a moment after a crash, without a store,
+ * is above all numbers given before. */
+static uint64_t first_fence(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* Cannot fail on Linux. */
+    return ((uint64_t)now.tv_sec << 24) +
+           ((uint64_t)now.tv_nsec << 24) / 1000000000u;
+}
+
 static enum server_exit make_parts(struct server *server,
                                    char error[SERVER_ERROR_BYTES])
 {
@@ -603,8 +616,7 @@ static enum server_exit make_parts(struct server *server,
     (void)snprintf(error, SERVER_ERROR_BYTES, "no memory: lower `limits`");
     server->base = make_base();
     server->engine =
-        engine_create(&config->engine_limits,
-                      (uint64_t)(server->start_ms / 1000) << 24, secret);
+        engine_create(&config->engine_limits, first_fence(), secret);
     explicit_bzero(secret, sizeof(secret));
     if (server->engine != NULL) {
         engine_set_defaults(server->engine, &config->defaults);
