@@ -634,3 +634,17 @@ def test_many_threads_on_many_lines(shared):
             thread.join()
         assert not wrong
         assert line.query("threads").grants_total == 480
+
+
+def test_f10_no_number_comes_back_after_a_restart(start_daemon):
+    """Also of starts in one second, without a store."""
+    latest = 0
+    for _ in range(3):
+        daemon = start_daemon()
+        with daemon.client() as line:
+            line.define("jobs")
+            assert line.welcome.session_id > latest
+            grant = line.acquire("jobs")
+            assert grant.granted.fence > line.welcome.session_id
+            latest = grant.granted.fence
+        daemon.kill()
