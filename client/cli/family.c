@@ -116,8 +116,8 @@ static void look_at_command(struct family *family)
  * nobody can say. */
 static long reap_others(const struct family *family)
 {
-    pid_t *children;
-    size_t count;
+    pid_t *children = NULL;
+    size_t count = 0;
     long alive = 0;
 
     if (family_list_children(&children, &count) < 0) {
@@ -171,8 +171,8 @@ static bool is_reached_otherwise(const struct family *family, pid_t child,
 void family_signal(const struct family *family, int signal, bool from_terminal,
                    pid_t foreground)
 {
-    pid_t *children;
-    size_t count;
+    pid_t *children = NULL;
+    size_t count = 0;
 
     assert(signal > 0);
     if (family->group != 0) {

@@ -236,7 +236,8 @@ int status_command(const struct options *options)
         size_t length = strlen(options->semaphore) - 1;
 
         assert(length < sizeof(prefix));
-        memcpy(prefix, options->semaphore, length); /* Without the star. */
+        (void)snprintf(prefix, sizeof(prefix), "%.*s", (int)length,
+                       options->semaphore); /* Without the star. */
     }
     return show(options, &semaphores_view, prefix);
 }

@@ -225,18 +225,22 @@ START_TEST(a_descendant_in_the_background_keeps_the_permit)
 }
 END_TEST
 
+/* Thirty times a process forks the next one and ends. */
+#define ORPHANS_ALL_THE_TIME                                                   \
+    "f() { [ $1 -gt 30 ] && echo up >&9 && exec sleep 1000;"                   \
+    " (setsid sleep 1000 & f $(($1 + 1)) &) ; }; f 0; exit 0"
+
 /* How a command may hide from who kills it: every line says "up" when all are
  * there. */
 static char *const hiding_cases[] = {
-    "echo up >&9; exec sleep 1000", "sleep 1000 & echo up >&9; wait",
+    "echo up >&9; exec sleep 1000",
+    "sleep 1000 & echo up >&9; wait",
     "trap '' TERM HUP INT; echo up >&9; while :; do sleep 1000; done",
     "setsid sh -c 'echo up >&9; exec sleep 1000' & wait",
     "setsid sh -c '(setsid sleep 1000 & echo up >&9) &'; exit 0",
     "sh -c 'sh -c \"sleep 1000 & sleep 1000 & echo up >&9; wait\" & wait'",
     "sh -c 'kill -STOP $$' & setsid sleep 1000 & echo up >&9; kill -STOP $$",
-    /* Orphans come all the time. */
-    "f() { [ $1 -gt 30 ] && echo up >&9 && exec sleep 1000;"
-    " (setsid sleep 1000 & f $(($1 + 1)) &) ; }; f 0; exit 0"};
+    ORPHANS_ALL_THE_TIME};
 
 START_TEST(all_die_with_the_wrapper_before_the_line_ends)
 {
