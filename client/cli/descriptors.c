@@ -46,12 +46,12 @@ void descriptors_let_go(const int *kept, size_t kept_count, bool stderr_too)
     }
     qsort(sorted, kept_count, sizeof(*sorted), compare);
     for (size_t i = 0; i < kept_count; i++) {
-        if (sorted[i] > STDERR_FILENO) {
-            if ((unsigned int)sorted[i] > next) {
-                (void)close_range(next, (unsigned int)sorted[i] - 1, 0);
-            }
-            next = (unsigned int)sorted[i] + 1;
+        unsigned int own = sorted[i] < 0 ? 0 : (unsigned int)sorted[i];
+
+        if (own > next) {
+            (void)close_range(next, own - 1, 0);
         }
+        next = own >= next ? own + 1 : next;
     }
     /* An old kernel keeps them: harmless, only later than it could be. */
     (void)close_range(next, ~0U, 0);
