@@ -207,7 +207,7 @@ def test_grants_and_pings_of_ten_clients_at_once(shared, jobs):
         left = {line: 10 for line in lines}
         while any(left.values()):
             for line in lines:
-                line.fill_if_there()
+                line.fill_if_there(0.001)
                 grants = [m for m in line.inbox if kind(m) == "granted"]
                 line.inbox = [m for m in line.inbox if kind(m) != "granted"]
                 for grant in grants:

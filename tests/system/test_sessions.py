@@ -262,14 +262,14 @@ def test_b7_pushes_to_a_slow_reader_are_bounded(start_daemon):
         slow.send("define", semaphore="jobs", kind=pb.COUNTING, permits=0,
                   fields=[pb.FIELD_KIND, pb.FIELD_PERMITS,
                           pb.FIELD_MAX_QUEUE], max_queue=1000000)
-        for _ in range(60):
+        for _ in range(40):
             # All of it waits, so there is nothing to read meanwhile.
             slow.socket.settimeout(10)
             slow.socket.sendall(b"".join(
                 acquire_frame(slow.new_id(), "jobs", wait_ms=-1)
                 for _ in range(5000)))
-        eventually(lambda: other.query("jobs").waiters == 300000, timeout=20)
-        other.post("jobs", 300000)
+        eventually(lambda: other.query("jobs").waiters == 200000, timeout=20)
+        other.post("jobs", 200000)
 
         def closed():
             other.ping()
