@@ -17,6 +17,7 @@ struct queue {
 };
 
 #define QUEUE_BYTES_MIN 4096
+#define GONE_BYTES_MAX 65536 /* As long as that is less than half. */
 
 /* One frame; its bytes lie in `frames` in the same order. */
 struct entry {
@@ -38,6 +39,7 @@ struct gate {
      * from the queues' heads. */
     size_t looked_entries;
     size_t looked_frames;
+    size_t gone_bytes; /* Of frames that are gone but still in the queue. */
     bool has_failed;
 };
 
@@ -135,6 +137,40 @@ enum permit_status gate_record(struct gate *gate,
     return PERMIT_OK;
 }
 
+/* Closes the holes that frames left which passed others or were forgotten: a
+ * store that is late for long must not make them grow. */
+static void drop_gone(struct gate *gate)
+{
+    size_t count = entries_count(gate);
+    uint8_t *bytes = gate->frames.bytes + gate->frames.head;
+    size_t from = 0;
+    size_t to = 0;
+    size_t kept = 0;
+    size_t looked_entries = 0;
+    size_t looked_frames = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct entry entry = *entry_at(gate, i);
+
+        if (!entry.is_gone) {
+            memmove(bytes + to, bytes + from, entry.length);
+            *entry_at(gate, kept) = entry;
+            kept++;
+            to += entry.length;
+            if (i < gate->looked_entries) {
+                looked_entries = kept;
+                looked_frames = to;
+            }
+        }
+        from += entry.length;
+    }
+    gate->entries.tail = gate->entries.head + kept * sizeof(struct entry);
+    gate->frames.tail = gate->frames.head + to;
+    gate->looked_entries = looked_entries;
+    gate->looked_frames = looked_frames;
+    gate->gone_bytes = 0;
+}
+
 enum permit_status gate_frame(struct gate *gate, uint64_t connection_id,
                               const uint8_t *bytes, size_t length,
                               bool is_answer, bool passes)
@@ -143,6 +179,10 @@ enum permit_status gate_frame(struct gate *gate, uint64_t connection_id,
     uint8_t *copy;
 
     assert(length >= 1 && length <= UINT32_MAX);
+    if (gate->gone_bytes > GONE_BYTES_MAX &&
+        gate->gone_bytes > (gate->frames.tail - gate->frames.head) / 2) {
+        drop_gone(gate);
+    }
     copy = queue_add(&gate->frames, length);
     if (copy == NULL) {
         return PERMIT_E_NOMEM;
@@ -165,6 +205,7 @@ enum permit_status gate_flush(struct gate *gate)
 {
     size_t count = (gate->records.tail - gate->records.head) /
                    sizeof(struct engine_record);
+    const struct engine_record *records;
 
     if (gate->has_failed) {
         return PERMIT_E_UNAVAILABLE;
@@ -172,10 +213,8 @@ enum permit_status gate_flush(struct gate *gate)
     if (count == 0 || gate->store->is_busy(gate->store)) {
         return PERMIT_OK;
     }
-    if (gate->store->put(
-            gate->store,
-            (const struct engine_record *)(void *)gate->records.bytes,
-            count) < 0) {
+    records = (const void *)(gate->records.bytes + gate->records.head);
+    if (gate->store->put(gate->store, records, count) != PERMIT_OK) {
         gate->has_failed = true;
         return PERMIT_E_UNAVAILABLE;
     }
@@ -191,6 +230,9 @@ static void pop_entry(struct gate *gate)
 {
     uint32_t length = entry_at(gate, 0)->length;
 
+    if (entry_at(gate, 0)->is_gone) {
+        gate->gone_bytes -= length;
+    }
     queue_remove(&gate->entries, sizeof(struct entry));
     queue_remove(&gate->frames, length);
     if (gate->looked_entries > 0) {
@@ -244,6 +286,7 @@ static bool next_passing(struct gate *gate, struct gate_chunk *ret_chunk)
         gate->looked_frames += entry->length;
         if (entry->passes && !entry->is_gone) {
             entry->is_gone = true;
+            gate->gone_bytes += entry->length;
             *ret_chunk =
                 (struct gate_chunk){.connection_id = entry->connection_id,
                                     .bytes = gate->frames.bytes + offset,
@@ -281,8 +324,9 @@ void gate_forget(struct gate *gate, uint64_t connection_id)
     for (size_t i = 0; i < entries_count(gate); i++) {
         struct entry *entry = entry_at(gate, i);
 
-        if (entry->connection_id == connection_id) {
+        if (entry->connection_id == connection_id && !entry->is_gone) {
             entry->is_gone = true;
+            gate->gone_bytes += entry->length;
         }
     }
 }

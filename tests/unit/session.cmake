@@ -11,6 +11,7 @@ target_link_options(conversation INTERFACE
   -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
 
 permit_test(answers LIBS permitd_session)
+permit_test(gate LIBS conversation)
 permit_test(session LIBS conversation)
 permit_test(session_stages LIBS conversation)
 permit_test(session_memory LIBS conversation)
