@@ -4,9 +4,15 @@
 #include <assert.h>
 #include <time.h>
 
+/* Longer than the loop ever sleeps. */
+#define STOPPED_NS (UINT64_C(2) * CLOCK_LOOK_MS * 1000000)
+
 uint64_t clock_look(struct clock *clock, uint64_t monotonic_ns)
 {
     assert(monotonic_ns >= clock->last_ns);
+    if (clock->last_ns != 0 && monotonic_ns - clock->last_ns > STOPPED_NS) {
+        clock->polls_due = CLOCK_POLLS;
+    }
     if (clock->last_ns != 0 && monotonic_ns - clock->last_ns > CLOCK_GAP_NS) {
         clock->paused_ns += monotonic_ns - clock->last_ns - CLOCK_GAP_NS;
     }

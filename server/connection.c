@@ -165,9 +165,15 @@ static void set_deadline(struct connection *connection, int64_t ms)
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
     struct connection *connection = arg;
+    struct clock *clock = connection->all->options.clock;
 
     (void)fd;
     (void)what;
+    (void)clock_now_ns(clock);
+    if (clock->polls_due > 0) {
+        set_deadline(connection, CLOCK_LOOK_MS); /* It may have come. */
+        return;
+    }
     end_by_server(connection, connection->is_shut        ? "farewell"
                               : connection->host != NULL ? "hello_timeout"
                                                          : "frame_timeout");
@@ -269,7 +275,9 @@ static void on_read(struct bufferevent *events, void *arg)
     if (connection->session != NULL) {
         session_heard(connection->session, now_ns);
     }
-    if (!connection->is_pending) {
+    if (options->clock->polls_due > 0) {
+        set_pending(connection, true); /* The others are to be read first. */
+    } else if (!connection->is_pending) {
         feed(connection, now_ns);
     }
     options->want_turn(options->arg, false);
