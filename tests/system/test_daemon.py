@@ -14,7 +14,7 @@ import time
 import pytest
 
 from conftest import eventually
-from wire import Closed, Connection, goaway, kind, reason
+from wire import Closed, Connection, goaway, kind, pb, reason, request
 
 IPV6 = os.path.exists("/proc/net/if_inet6") and \
     "00000000000000000000000000000001" in open("/proc/net/if_inet6").read()
@@ -322,11 +322,10 @@ def test_a6_a_slow_reader_does_not_stop_the_end(start_daemon):
         for number in range(64):
             line.define("big/" + "x" * 110 + f"/{number:03d}")
         line.socket.settimeout(0.3)
+        ask = request("list", 100, kind=pb.LIST_SEMAPHORES, limit=64)
         try:
             while True:
-                line.socket.sendall(b"".join(
-                    b"\0\0\0\x08\x08" + bytes([100]) + b"\x62\x04\x08\x01\x20\x40"
-                    for _ in range(500)))
+                line.socket.sendall(ask * 500)
         except (TimeoutError, ConnectionError):
             pass
         begun = time.monotonic()

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from conftest import Child, eventually
-from wire import (PREFACE, Closed, acquire_frame, goaway, kind, loss, pb,
-                  reason, request)
+from wire import (PREFACE, Closed, acquire_frame, kind, loss, pb, reason,
+                  request)
 
 SHORT = {"session": {"heartbeat": "300ms", "timeout": "1s"}}
 
