@@ -265,21 +265,19 @@ static void feed(struct connection *connection, uint64_t now_ns)
     watch_frame(connection, length - used, used > 0);
 }
 
+/* Only stamps and marks: what came is obeyed at the end of the turn, when every
+ * socket that was readable has been read, and in turn with the others, so that
+ * nobody's flood keeps the rest waiting. */
 static void on_read(struct bufferevent *events, void *arg)
 {
     struct connection *connection = arg;
     const struct connections_options *options = &connection->all->options;
-    uint64_t now_ns = clock_now_ns(options->clock);
 
     (void)events;
     if (connection->session != NULL) {
-        session_heard(connection->session, now_ns);
+        session_heard(connection->session, clock_now_ns(options->clock));
     }
-    if (options->clock->polls_due > 0) {
-        set_pending(connection, true); /* The others are to be read first. */
-    } else if (!connection->is_pending) {
-        feed(connection, now_ns);
-    }
+    set_pending(connection, true);
     options->want_turn(options->arg, false);
 }
 
