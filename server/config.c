@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <glob.h>
@@ -75,43 +74,29 @@ const struct config_key config_keys[CONFIG_KEYS_COUNT] = {
     {"log", "format", CONFIG_FORMAT, AT(log_format), 0, 0, CONFIG_NO_INF, true},
 };
 
-struct name {
-    const char *text;
-    int value;
-};
-
-static const struct name level_names[] = {{"error", LOG_ERR},
-                                          {"warning", LOG_WARNING},
-                                          {"info", LOG_INFO},
-                                          {"debug", LOG_DEBUG},
-                                          {NULL, 0}};
-static const struct name format_names[] = {{"auto", LOG_FORMAT_AUTO},
-                                           {"logfmt", LOG_FORMAT_LOGFMT},
-                                           {"journal", LOG_FORMAT_JOURNAL},
-                                           {NULL, 0}};
-static const struct name bool_names[] = {
+const struct config_name config_level_names[] = {{"error", LOG_ERR},
+                                                 {"warning", LOG_WARNING},
+                                                 {"info", LOG_INFO},
+                                                 {"debug", LOG_DEBUG},
+                                                 {NULL, 0}};
+const struct config_name config_format_names[] = {
+    {"auto", LOG_FORMAT_AUTO},
+    {"logfmt", LOG_FORMAT_LOGFMT},
+    {"journal", LOG_FORMAT_JOURNAL},
+    {NULL, 0}};
+static const struct config_name bool_names[] = {
     {"false", false}, {"true", true}, {NULL, 0}};
 
-/* -------------------------------------------------------------- one value */
-
-static bool read_name(const struct name *names, const char *text, int *ret)
+static bool read_name(const struct config_name *names, const char *text,
+                      int64_t *ret_value)
 {
     for (; names->text != NULL; names++) {
         if (strcmp(names->text, text) == 0) {
-            *ret = names->value;
+            *ret_value = names->value;
             return true;
         }
     }
     return false;
-}
-
-static const char *name_of(const struct name *names, int value)
-{
-    while (names->value != value) {
-        names++;
-        assert(names->text != NULL);
-    }
-    return names->text;
 }
 
 bool config_read_count(const char *text, int64_t min, int64_t max,
@@ -189,76 +174,95 @@ static bool set_address(char **field, const char *text,
     return true;
 }
 
+/* Reads every type but an address: a word is a number too. */
+static bool read_number(const struct config_key *key, const char *text,
+                        int64_t *ret_number)
+{
+    switch (key->type) {
+    case CONFIG_BOOL:
+        return read_name(bool_names, text, ret_number);
+    case CONFIG_LEVEL:
+        return read_name(config_level_names, text, ret_number);
+    case CONFIG_FORMAT:
+        return read_name(config_format_names, text, ret_number);
+    case CONFIG_COUNT:
+        return config_read_count(text, key->min, key->max, ret_number);
+    case CONFIG_BYTES:
+        return read_bytes(text, key->min, key->max, ret_number);
+    case CONFIG_PERIOD:
+    case CONFIG_DURATION:
+        return read_duration(key, text, ret_number);
+    case CONFIG_ADDRESS:
+        break;
+    }
+    return false;
+}
+
+static void store_number(void *field, enum config_type type, int64_t number)
+{
+    switch (type) {
+    case CONFIG_BOOL:
+        *(bool *)field = number != 0;
+        break;
+    case CONFIG_LEVEL:
+        *(int *)field = (int)number;
+        break;
+    case CONFIG_FORMAT:
+        *(enum log_format *)field = (enum log_format)number;
+        break;
+    case CONFIG_COUNT:
+    case CONFIG_BYTES:
+    case CONFIG_PERIOD:
+        *(uint32_t *)field = (uint32_t)number;
+        break;
+    case CONFIG_DURATION:
+        *(int64_t *)field = number;
+        break;
+    case CONFIG_ADDRESS:
+        break;
+    }
+}
+
+/* Says what the value of key must be. */
+static void complain(const struct config_key *key,
+                     char error[CONFIG_ERROR_BYTES])
+{
+    static const char *const musts[] = {
+        [CONFIG_BOOL] = "must be true or false",
+        [CONFIG_DURATION] = "must be a duration, like 250ms, 30s or 2h",
+        [CONFIG_COUNT] = "must be a whole number of ",
+        [CONFIG_BYTES] = "must be a size of 4KiB to 1024MiB, like 64KiB",
+        [CONFIG_PERIOD] = "must be a duration of 10ms to 1d, like 5s",
+        [CONFIG_LEVEL] = "must be error, warning, info or debug",
+        [CONFIG_FORMAT] = "must be auto, logfmt or journal"};
+
+    if (key->type == CONFIG_COUNT) {
+        (void)snprintf(error, CONFIG_ERROR_BYTES, "%s%" PRId64 " to %" PRId64,
+                       musts[key->type], key->min, key->max);
+    } else {
+        (void)snprintf(error, CONFIG_ERROR_BYTES, "%s%s", musts[key->type],
+                       key->type == CONFIG_DURATION && key->inf != CONFIG_NO_INF
+                           ? ", or inf"
+                           : "");
+    }
+}
+
 bool config_set(struct config *config, const struct config_key *key,
                 const char *text, char error[CONFIG_ERROR_BYTES])
 {
     void *field = (char *)config + key->offset;
     int64_t number = 0;
-    int value = 0;
-    const char *must = "";
 
-    switch (key->type) {
-    case CONFIG_ADDRESS:
+    if (key->type == CONFIG_ADDRESS) {
         return set_address(field, text, error);
-    case CONFIG_BOOL:
-        must = "must be true or false";
-        if (read_name(bool_names, text, &value)) {
-            *(bool *)field = value != 0;
-            return true;
-        }
-        break;
-    case CONFIG_LEVEL:
-        must = "must be error, warning, info or debug";
-        if (read_name(level_names, text, &value)) {
-            *(int *)field = value;
-            return true;
-        }
-        break;
-    case CONFIG_FORMAT:
-        must = "must be auto, logfmt or journal";
-        if (read_name(format_names, text, &value)) {
-            *(enum log_format *)field = (enum log_format)value;
-            return true;
-        }
-        break;
-    case CONFIG_COUNT:
-        if (config_read_count(text, key->min, key->max, &number)) {
-            *(uint32_t *)field = (uint32_t)number;
-            return true;
-        }
-        (void)snprintf(error, CONFIG_ERROR_BYTES,
-                       "must be a whole number of %" PRId64 " to %" PRId64,
-                       key->min, key->max);
-        return false;
-    case CONFIG_BYTES:
-        must = "must be a size of 4KiB to 1024MiB, like 64KiB";
-        if (read_bytes(text, key->min, key->max, &number)) {
-            *(uint32_t *)field = (uint32_t)number;
-            return true;
-        }
-        break;
-    case CONFIG_PERIOD:
-        must = "must be a duration of 10ms to 1d, like 5s";
-        if (read_duration(key, text, &number)) {
-            *(uint32_t *)field = (uint32_t)number;
-            return true;
-        }
-        break;
-    case CONFIG_DURATION:
-        must = key->inf == CONFIG_NO_INF
-                   ? "must be a duration, like 250ms, 30s or 2h"
-                   : "must be a duration, like 250ms, 30s or 2h, or inf";
-        if (read_duration(key, text, &number)) {
-            *(int64_t *)field = number;
-            return true;
-        }
-        break;
     }
-    (void)snprintf(error, CONFIG_ERROR_BYTES, "%s", must);
-    return false;
+    if (!read_number(key, text, &number)) {
+        complain(key, error);
+        return false;
+    }
+    store_number(field, key->type, number);
+    return true;
 }
-
-/* ------------------------------------------------------------- environment */
 
 static bool read_environment(struct config *config,
                              char error[CONFIG_ERROR_BYTES])
@@ -284,8 +288,6 @@ static bool read_environment(struct config *config,
     }
     return true;
 }
-
-/* -------------------------------------------------------------------- load */
 
 static void clear_listen(struct config *config)
 {
@@ -450,166 +452,6 @@ void config_destroy(struct config *config)
     free(config->semaphores);
     free(config->http_listen);
     free(config);
-}
-
-/* ------------------------------------------------------------------- print */
-
-static void print_duration(FILE *file, int64_t ms, int64_t inf)
-{
-    if (ms == inf) {
-        (void)fputs("inf", file);
-    } else if (ms % 1000 == 0) {
-        (void)fprintf(file, "%" PRId64 "s", ms / 1000);
-    } else {
-        (void)fprintf(file, "%" PRId64 "ms", ms);
-    }
-}
-
-static void print_value(FILE *file, const struct config *config,
-                        const struct config_key *key)
-{
-    const void *field = (const char *)config + key->offset;
-    const char *text;
-
-    switch (key->type) {
-    case CONFIG_BOOL:
-        (void)fputs(*(const bool *)field ? "true" : "false", file);
-        break;
-    case CONFIG_ADDRESS:
-        text = *(char *const *)field;
-        (void)fprintf(file, text == NULL ? "null" : "\"%s\"", text);
-        break;
-    case CONFIG_DURATION:
-        print_duration(file, *(const int64_t *)field, key->inf);
-        break;
-    case CONFIG_PERIOD:
-        print_duration(file, *(const uint32_t *)field, key->inf);
-        break;
-    case CONFIG_COUNT:
-    case CONFIG_BYTES:
-        (void)fprintf(file, "%" PRIu32, *(const uint32_t *)field);
-        break;
-    case CONFIG_LEVEL:
-        (void)fputs(name_of(level_names, *(const int *)field), file);
-        break;
-    case CONFIG_FORMAT:
-        (void)fputs(name_of(format_names, (int)*(const enum log_format *)field),
-                    file);
-        break;
-    }
-}
-
-static void print_list(FILE *file, char *const *items, size_t count)
-{
-    (void)fputc('[', file);
-    for (size_t i = 0; i < count; i++) {
-        (void)fprintf(file, "%s\"%s\"", i == 0 ? "" : ", ", items[i]);
-    }
-    (void)fputs("]\n", file);
-}
-
-void config_print(const struct config *config, FILE *file)
-{
-    const char *section = "";
-
-    (void)fputs("listen: ", file);
-    print_list(file, config->listen, config->listen_count);
-    for (size_t i = 0; i < CONFIG_KEYS_COUNT; i++) {
-        const struct config_key *key = &config_keys[i];
-        if (strcmp(section, key->section) != 0) {
-            section = key->section;
-            (void)fprintf(file, "%s:\n", section);
-        }
-        (void)fprintf(file, "%s%s: ", section[0] == '\0' ? "" : "  ",
-                      key->name);
-        print_value(file, config, key);
-        (void)fputc('\n', file);
-        if (key->type == CONFIG_ADDRESS) {
-            (void)fputs("  allowed_hosts: ", file);
-            print_list(file, config->http_allowed_hosts,
-                       config->http_allowed_hosts_count);
-        }
-    }
-    (void)fputs(config->semaphores_count == 0 ? "semaphores: []\n"
-                                              : "semaphores:\n",
-                file);
-    for (size_t i = 0; i < config->semaphores_count; i++) {
-        const struct engine_definition *definition =
-            &config->semaphores[i].definition;
-        (void)fprintf(file,
-                      "  - {name: \"%s\", kind: %s, permits: %" PRIu32
-                      ", max_queue: %" PRIu32 ", max_wait: ",
-                      config->semaphores[i].name,
-                      definition->kind == ENGINE_BOUNDED ? "bounded"
-                                                         : "counting",
-                      definition->permits, definition->max_queue);
-        print_duration(file, definition->max_wait_ms, -1);
-        (void)fputs(", hold: ", file);
-        print_duration(file, definition->hold_ms, 0);
-        (void)fputs("}\n", file);
-    }
-}
-
-/* ------------------------------------------------------------------ compare */
-
-static bool is_same(const struct config *before, const struct config *after,
-                    const struct config_key *key)
-{
-    const char *a = (const char *)before + key->offset;
-    const char *b = (const char *)after + key->offset;
-    size_t bytes = key->type == CONFIG_BOOL       ? sizeof(bool)
-                   : key->type == CONFIG_DURATION ? sizeof(int64_t)
-                                                  : sizeof(uint32_t);
-
-    if (key->type == CONFIG_ADDRESS) {
-        const char *x = *(char *const *)(const void *)a;
-        const char *y = *(char *const *)(const void *)b;
-        return x == y || (x != NULL && y != NULL && strcmp(x, y) == 0);
-    }
-    return memcmp(a, b, bytes) == 0;
-}
-
-static bool same_list(char *const *a, size_t a_count, char *const *b,
-                      size_t b_count)
-{
-    bool same = a_count == b_count;
-
-    for (size_t i = 0; same && i < a_count; i++) {
-        same = strcmp(a[i], b[i]) == 0;
-    }
-    return same;
-}
-
-bool config_next_restart_key(const struct config *before,
-                             const struct config *after, size_t *index,
-                             char name[CONFIG_KEY_BYTES])
-{
-    while (*index < CONFIG_KEYS_COUNT) {
-        const struct config_key *key = &config_keys[(*index)++];
-        if (key->needs_restart && !is_same(before, after, key)) {
-            (void)snprintf(name, CONFIG_KEY_BYTES, "%s%s%s", key->section,
-                           key->section[0] == '\0' ? "" : ".", key->name);
-            return true;
-        }
-    }
-    if (*index == CONFIG_KEYS_COUNT) {
-        (*index)++;
-        if (!same_list(before->listen, before->listen_count, after->listen,
-                       after->listen_count)) {
-            (void)snprintf(name, CONFIG_KEY_BYTES, "listen");
-            return true;
-        }
-    }
-    if (*index == CONFIG_KEYS_COUNT + 1) {
-        (*index)++;
-        if (!same_list(
-                before->http_allowed_hosts, before->http_allowed_hosts_count,
-                after->http_allowed_hosts, after->http_allowed_hosts_count)) {
-            (void)snprintf(name, CONFIG_KEY_BYTES, "http.allowed_hosts");
-            return true;
-        }
-    }
-    return false;
 }
 
 static int compare_name(const void *name, const void *semaphore)

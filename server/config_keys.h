@@ -3,8 +3,11 @@
 #define CONFIG_KEYS_H
 
 /* The keys of the configuration that have one value, as a table: their names,
- * types, ranges and places in struct config. Shared by config.c and
- * config_file.c alone. */
+ * types, ranges and places in struct config. Shared by config.c,
+ * config_file.c and config_print.c alone; it knows nothing of lists.
+ *
+ * Law: a key that is in the table is read, printed and compared by its type,
+ * and nowhere by its name. */
 
 #include "config.h"
 
@@ -33,6 +36,15 @@ struct config_key {
 #define CONFIG_NO_INF INT64_MIN
 #define CONFIG_KEYS_COUNT 30
 extern const struct config_key config_keys[CONFIG_KEYS_COUNT];
+
+/* A word of a key and what it stands for; a table ends with NULL. */
+struct config_name {
+    const char *text;
+    int value;
+};
+
+extern const struct config_name config_level_names[];
+extern const struct config_name config_format_names[];
 
 /* Reads text as the value of key. Returns false with what it must be in error,
  * after "path: ". */
