@@ -2,6 +2,7 @@
 #include "blocking.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -262,10 +263,26 @@ static enum permit_status read_options(const struct permit_options *options,
     return PERMIT_OK;
 }
 
+/* Who runs this process, for people: $USER is not set everywhere. */
+static void user_name(char *name, size_t bytes)
+{
+    struct passwd entry;
+    struct passwd *found = NULL;
+    char room[1024];
+
+    if (getpwuid_r(geteuid(), &entry, room, sizeof(room), &found) == 0 &&
+        found != NULL) {
+        (void)snprintf(name, bytes, "%s", entry.pw_name);
+    } else {
+        (void)snprintf(name, bytes, "%u", (unsigned)geteuid());
+    }
+}
+
 static struct core *create_core(const struct permit_options *options)
 {
     char host[WIRE_TEXT_BYTES_MAX + 1] = "";
     char name[WIRE_TEXT_BYTES_MAX + 1];
+    char user[WIRE_TEXT_BYTES_MAX + 1];
     struct core_options own = {.name = options->name,
                                .host = host,
                                .purpose = options->purpose,
@@ -274,8 +291,9 @@ static struct core *create_core(const struct permit_options *options)
 
     (void)gethostname(host, sizeof(host) - 1); /* For people only. */
     if (*own.name == '\0') {
-        (void)snprintf(name, sizeof(name), "%.48s@%.64s:%d",
-                       or_environment(NULL, "USER", "?"), host, (int)getpid());
+        user_name(user, sizeof(user));
+        (void)snprintf(name, sizeof(name), "%.48s@%.64s:%d", user, host,
+                       (int)getpid());
         own.name = name;
     }
     return core_create(&own);
