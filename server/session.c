@@ -45,6 +45,7 @@ void session_leave(struct session *session)
         at = &(*at)->next_same_bucket;
     }
     *at = session->next_same_bucket;
+    session->former_id = session->id;
     session->id = 0;
 }
 
@@ -431,5 +432,5 @@ const char *session_client_name(const struct session *session)
 
 uint64_t session_get_id(const struct session *session)
 {
-    return session->id;
+    return session->id != 0 ? session->id : session->former_id;
 }

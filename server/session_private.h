@@ -27,6 +27,7 @@ struct session {
     struct sessions *all;
     uint64_t connection_id; /* 0: it has no connection any more. */
     uint64_t id;            /* The engine's; 0: it has none. */
+    uint64_t former_id;     /* What it was, for the log. */
     enum session_stage stage;
     const char *close_reason;
     bool has_said_bye;  /* Nothing more is obeyed. */
