@@ -1,85 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-#include "server.h"
+#include "server_private.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <event2/event.h>
-#include <event2/listener.h>
 #include <inttypes.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "connection.h"
-#include "http/http.h"
 #include "listener.h"
 #include "log.h"
-#include "session.h"
-#include "store/store.h"
-
-#define ACCEPT_PAUSE_MS 100 /* Without descriptors. */
-#define STOP_MS 4000        /* SIGTERM to exit, at most. */
-#define RETRY_AFTER_MS 1000 /* What a client is told at SIGTERM. */
-#define BOOT_ID_BYTES 26
-#define NAME_BYTES 96
-
-struct acceptor {
-    struct server *server;
-    struct evconnlistener *listener;
-    char address[LISTENER_TEXT_BYTES];
-};
-
-struct server {
-    struct config *started; /* As at the start: limits and addresses. */
-    struct config *config;  /* As last loaded: semaphores, log level. */
-    const struct config_flags *flags;
-    struct event_base *base;
-    struct clock clock;
-    struct engine *engine;
-    struct store *store;
-    struct gate *gate;
-    struct sessions *sessions;
-    struct connections *connections;
-    struct http *http;
-    struct acceptor acceptors[CONFIG_ADDRESSES_MAX];
-    size_t acceptors_count;
-    char http_address[LISTENER_TEXT_BYTES];
-    struct event *turn;         /* The end of a turn. */
-    struct event *timer;        /* What is due next. */
-    struct event *accept_pause; /* Listeners off, for want of descriptors. */
-    struct event *stop_timer;
-    struct event *drain_timer;
-    struct event *signals[4];
-    char boot_id[BOOT_ID_BYTES + 1];
-    char name[NAME_BYTES];
-    int64_t start_ms;
-    int64_t config_loaded_ms;
-    uint64_t start_ns;
-    bool last_reload_ok;
-    bool is_draining;
-    bool is_stopping;
-    bool fd_limit_reached;
-    enum server_exit exit;
-};
-
-/* ------------------------------------------------------------------ the turn
- */
-
-static struct timeval after_ms(int64_t ms)
-{
-    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-}
 
 /* Everything that this turn of the loop still has to do comes before `turn`,
  * for events are handled in the order in which they became active. */
-static void want_turn(void *arg, bool later)
+void server_want_turn(void *arg, bool later)
 {
     struct server *server = arg;
     struct timeval now = {0, 0};
@@ -104,27 +41,10 @@ static void arm_timer(struct server *server, uint64_t now_ns, uint64_t due_ns)
     (void)event_add(server->timer, &wait);
 }
 
-static void stop(struct server *server, enum server_exit exit_code)
+void server_stop(struct server *server, enum server_exit exit_code)
 {
     server->exit = exit_code;
     (void)event_base_loopbreak(server->base);
-}
-
-static void begin_stop(struct server *server, const char *why)
-{
-    struct timeval limit = after_ms(STOP_MS);
-
-    if (server->is_stopping) {
-        return;
-    }
-    server->is_stopping = true;
-    log_event(LOG_INFO, "stopping", "why=%s", why);
-    for (size_t i = 0; i < server->acceptors_count; i++) {
-        (void)evconnlistener_disable(server->acceptors[i].listener);
-    }
-    connections_goaway(server->connections, WIRE_GOAWAY_SHUTDOWN,
-                       RETRY_AFTER_MS, "the daemon stops");
-    (void)event_add(server->stop_timer, &limit);
 }
 
 static void on_turn(evutil_socket_t fd, short what, void *arg)
@@ -149,16 +69,16 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
     if (status != PERMIT_OK) {
         log_event(LOG_ERR, "store_failed", "reason=%s",
                   permit_status_reason(status));
-        stop(server,
-             status == PERMIT_E_NOMEM ? SERVER_EXIT_SYSTEM : SERVER_EXIT_STORE);
+        server_stop(server, status == PERMIT_E_NOMEM ? SERVER_EXIT_SYSTEM
+                                                     : SERVER_EXIT_STORE);
         return;
     }
     engine_get_totals(server->engine, &totals);
     if (server->is_draining && totals.grants == 0) {
-        begin_stop(server, "drained");
+        server_begin_stop(server, "drained");
     }
     if (server->is_stopping && connections_count(server->connections) == 0) {
-        stop(server, SERVER_EXIT_STOPPED);
+        server_stop(server, SERVER_EXIT_STOPPED);
     }
     now_ns = clock_now_ns(&server->clock);
     due_ns = engine_next_deadline(server->engine);
@@ -182,109 +102,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         engine_next_deadline(server->engine) <= tick.now_ns) {
         sessions_apply(server->sessions, &tick);
     }
-    want_turn(server, false);
+    server_want_turn(server, false);
 }
-
-/* ----------------------------------------------------------------- listening
- */
-
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
-                      struct sockaddr *peer, int length, void *arg)
-{
-    struct acceptor *acceptor = arg;
-    char host[64] = "";
-    char port[16] = "";
-    char address[CONNECTION_ADDRESS_BYTES];
-
-    (void)listener;
-    acceptor->server->fd_limit_reached = false;
-    if (peer->sa_family == AF_UNIX) {
-        (void)snprintf(address, sizeof(address), "%.*s",
-                       CONNECTION_ADDRESS_BYTES - 1, acceptor->address);
-    } else {
-        (void)getnameinfo(peer, (socklen_t)length, host, sizeof(host), port,
-                          sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
-        (void)snprintf(address, sizeof(address),
-                       peer->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host,
-                       port);
-    }
-    connections_add(acceptor->server->connections, fd, host, address);
-}
-
-static void set_accepting(struct server *server, bool is_on)
-{
-    for (size_t i = 0; i < server->acceptors_count; i++) {
-        if (is_on) {
-            (void)evconnlistener_enable(server->acceptors[i].listener);
-        } else {
-            (void)evconnlistener_disable(server->acceptors[i].listener);
-        }
-    }
-}
-
-/* Without descriptors a listener would spin: it is off for a while. */
-static void on_accept_error(struct evconnlistener *listener, void *arg)
-{
-    struct acceptor *acceptor = arg;
-    struct timeval pause = after_ms(ACCEPT_PAUSE_MS);
-
-    (void)listener;
-    if (!acceptor->server->fd_limit_reached) { /* Once, until one is there. */
-        log_event(LOG_WARNING, "accept_failed", "error=\"%s\"",
-                  strerror(EVUTIL_SOCKET_ERROR()));
-    }
-    acceptor->server->fd_limit_reached = true;
-    set_accepting(acceptor->server, false);
-    (void)event_add(acceptor->server->accept_pause, &pause);
-}
-
-static void on_accept_pause(evutil_socket_t fd, short what, void *arg)
-{
-    struct server *server = arg;
-
-    (void)fd;
-    (void)what;
-    if (!server->is_stopping) {
-        set_accepting(server, true);
-    }
-}
-
-static enum server_exit to_exit(enum listener_result result)
-{
-    return result == LISTENER_INVALID ? SERVER_EXIT_CONFIG
-                                      : SERVER_EXIT_ADDRESS;
-}
-
-static enum server_exit open_listeners(struct server *server,
-                                       char error[SERVER_ERROR_BYTES])
-{
-    const struct config *config = server->started;
-
-    for (size_t i = 0; i < config->listen_count; i++) {
-        struct acceptor *acceptor = &server->acceptors[i];
-        int fd = -1;
-        enum listener_result result =
-            listener_open(config->listen[i], config->insecure_listen, &fd,
-                          acceptor->address, error);
-        if (result != LISTENER_OPEN) {
-            return to_exit(result);
-        }
-        acceptor->server = server;
-        acceptor->listener = evconnlistener_new(
-            server->base, on_accept, acceptor,
-            LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-        if (acceptor->listener == NULL) {
-            (void)close(fd);
-            return SERVER_EXIT_SYSTEM;
-        }
-        evconnlistener_set_error_cb(acceptor->listener, on_accept_error);
-        server->acceptors_count++;
-    }
-    return SERVER_EXIT_STOPPED;
-}
-
-/* ---------------------------------------------------------------------- http
- */
 
 static void get_facts(void *arg, struct http_facts *ret_facts)
 {
@@ -329,7 +148,7 @@ static enum server_exit open_http(struct server *server,
     result = listener_open(config->http_listen, config->insecure_listen,
                            &options.fd, server->http_address, error);
     if (result != LISTENER_OPEN) {
-        return to_exit(result);
+        return server_to_exit(result);
     }
     server->http = http_create(&options);
     if (server->http == NULL) {
@@ -338,183 +157,6 @@ static enum server_exit open_http(struct server *server,
     }
     return SERVER_EXIT_STOPPED;
 }
-
-/* ------------------------------------------------------------------- signals
- */
-
-static void on_stop_limit(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    stop(arg, SERVER_EXIT_STOPPED);
-}
-
-static void on_drain_limit(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    begin_stop(arg, "drain_timeout");
-}
-
-static void on_term(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    begin_stop(arg, "signal");
-}
-
-/* The server's own events are rare and wait for nobody: what work the engine
- * has left is done first. */
-static void apply(struct server *server, const struct engine_event *event)
-{
-    while (sessions_have_work(server->sessions)) {
-        sessions_continue(server->sessions);
-    }
-    sessions_apply(server->sessions, event);
-    while (sessions_have_work(server->sessions)) {
-        sessions_continue(server->sessions);
-    }
-}
-
-static void on_drain(evutil_socket_t fd, short what, void *arg)
-{
-    struct server *server = arg;
-    struct engine_event event = {.type = ENGINE_DRAIN,
-                                 .now_ns = clock_now_ns(&server->clock)};
-
-    (void)fd;
-    (void)what;
-    if (server->is_draining) {
-        return;
-    }
-    server->is_draining = true;
-    log_event(LOG_INFO, "draining", "why=signal");
-    apply(server, &event);
-    if (server->config->drain_timeout_ms >= 0) {
-        struct timeval limit = after_ms(server->config->drain_timeout_ms);
-        (void)event_add(server->drain_timer, &limit);
-    }
-    want_turn(server, false);
-}
-
-static bool define(struct server *server,
-                   const struct config_semaphore *semaphore)
-{
-    struct engine_event event = {.type = ENGINE_DEFINE,
-                                 .now_ns = clock_now_ns(&server->clock)};
-    const char *detail = NULL;
-
-    event.define.semaphore = semaphore->name;
-    event.define.definition = semaphore->definition;
-    apply(server, &event);
-    if (sessions_own_answer(server->sessions, &detail) != PERMIT_OK) {
-        log_event(LOG_ERR, "semaphore_refused", "name=%s reason=\"%s\"",
-                  semaphore->name, detail == NULL ? "" : detail);
-        return false;
-    }
-    return true;
-}
-
-static bool is_same_definition(const struct engine_definition *a,
-                               const struct engine_definition *b)
-{
-    return a->kind == b->kind && a->permits == b->permits &&
-           a->max_queue == b->max_queue && a->max_wait_ms == b->max_wait_ms &&
-           a->hold_ms == b->hold_ms;
-}
-
-/* Applies what differs between two configurations; what `permit set` changed
- * since stays where the file's entry did not change. */
-static void apply_config(struct server *server, const struct config *before,
-                         const struct config *after)
-{
-    char key[CONFIG_KEY_BYTES];
-    size_t index = 0;
-
-    for (size_t i = 0; i < after->semaphores_count; i++) {
-        const struct config_semaphore *semaphore = &after->semaphores[i];
-        const struct config_semaphore *former =
-            before == NULL ? NULL : config_find(before, semaphore->name);
-        if (former == NULL ||
-            !is_same_definition(&former->definition, &semaphore->definition)) {
-            (void)define(server, semaphore);
-        }
-    }
-    if (before == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < before->semaphores_count; i++) {
-        if (config_find(after, before->semaphores[i].name) == NULL) {
-            log_event(LOG_NOTICE, "semaphore_left",
-                      "name=%s why=\"its entry is gone; permit delete removes "
-                      "it\"",
-                      before->semaphores[i].name);
-        }
-    }
-    while (config_next_restart_key(before, after, &index, key)) {
-        log_event(LOG_WARNING, "restart_needed", "key=%s", key);
-    }
-}
-
-static void on_reload(evutil_socket_t fd, short what, void *arg)
-{
-    struct server *server = arg;
-    struct config *config;
-    char error[CONFIG_ERROR_BYTES];
-
-    (void)fd;
-    (void)what;
-    if (!config_load(server->flags, &config, error)) {
-        server->last_reload_ok = false;
-        log_event(LOG_ERR, "reload_failed", "error=\"%s\"", error);
-        return;
-    }
-    apply_config(server, server->config, config);
-    log_set(config->log_level, server->started->log_format);
-    if (server->config != server->started) {
-        config_destroy(server->config);
-    }
-    server->config = config;
-    server->last_reload_ok = true;
-    server->config_loaded_ms = clock_wall_ms();
-    log_event(LOG_INFO, "reloaded", "semaphores=%zu",
-              server->config->semaphores_count);
-    want_turn(server, false);
-}
-
-static bool add_events(struct server *server)
-{
-    static const struct {
-        int number;
-        event_callback_fn callback;
-    } handlers[] = {{SIGTERM, on_term},
-                    {SIGINT, on_term},
-                    {SIGUSR2, on_drain},
-                    {SIGHUP, on_reload}};
-
-    server->turn = evtimer_new(server->base, on_turn, server);
-    server->timer = evtimer_new(server->base, on_timer, server);
-    server->accept_pause = evtimer_new(server->base, on_accept_pause, server);
-    server->stop_timer = evtimer_new(server->base, on_stop_limit, server);
-    server->drain_timer = evtimer_new(server->base, on_drain_limit, server);
-    if (server->turn == NULL || server->timer == NULL ||
-        server->accept_pause == NULL || server->stop_timer == NULL ||
-        server->drain_timer == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
-        server->signals[i] = evsignal_new(server->base, handlers[i].number,
-                                          handlers[i].callback, server);
-        if (server->signals[i] == NULL ||
-            event_add(server->signals[i], NULL) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* -------------------------------------------------------------------- create
- */
 
 static enum permit_status get_random(void *bytes, size_t length)
 {
@@ -612,7 +254,7 @@ static enum server_exit make_parts(struct server *server,
                                               .limits = &config->session_limits,
                                               .session_timeout_ms =
                                                   config->session_timeout_ms,
-                                              .want_turn = want_turn,
+                                              .want_turn = server_want_turn,
                                               .arg = server};
 
     (void)snprintf(error, SERVER_ERROR_BYTES,
@@ -645,7 +287,10 @@ static enum server_exit make_parts(struct server *server,
     connections.gate = server->gate;
     server->connections =
         server->sessions == NULL ? NULL : connections_create(&connections);
-    return server->connections == NULL || !add_events(server)
+    server->turn = evtimer_new(server->base, on_turn, server);
+    server->timer = evtimer_new(server->base, on_timer, server);
+    return server->connections == NULL || server->turn == NULL ||
+                   server->timer == NULL || !server_heed_signals(server)
                ? SERVER_EXIT_SYSTEM
                : SERVER_EXIT_STOPPED;
 }
@@ -676,7 +321,7 @@ enum server_exit server_create(struct config *config,
     (void)signal(SIGPIPE, SIG_IGN);
     result = make_parts(server, error);
     if (result == SERVER_EXIT_STOPPED) {
-        result = open_listeners(server, error);
+        result = server_open_listeners(server, error);
     }
     if (result == SERVER_EXIT_STOPPED) {
         result = open_http(server, error);
@@ -685,7 +330,7 @@ enum server_exit server_create(struct config *config,
         server_destroy(server);
         return result;
     }
-    apply_config(server, NULL, config);
+    server_apply_config(server, NULL, config);
     *ret_server = server;
     return SERVER_EXIT_STOPPED;
 }
@@ -706,7 +351,7 @@ enum server_exit server_run(struct server *server)
     log_event(LOG_INFO, "serving", "version=%s boot_id=%s address=%s http=%s",
               SERVER_VERSION, server->boot_id, server->acceptors[0].address,
               server->http == NULL ? "none" : server->http_address);
-    want_turn(server, true);
+    server_want_turn(server, true);
     if (event_base_dispatch(server->base) != 0) {
         return SERVER_EXIT_SYSTEM;
     }
@@ -715,7 +360,7 @@ enum server_exit server_run(struct server *server)
     return server->exit;
 }
 
-static void free_event(struct event *event)
+void server_free_event(struct event *event)
 {
     if (event != NULL) {
         event_free(event);
@@ -728,22 +373,10 @@ void server_destroy(struct server *server)
         return;
     }
     http_destroy(server->http);
-    for (size_t i = 0; i < server->acceptors_count; i++) {
-        const char *address = server->acceptors[i].address;
-        evconnlistener_free(server->acceptors[i].listener);
-        if (strncmp(address, "unix:", 5) == 0) {
-            (void)unlink(address + 5);
-        }
-    }
-    free_event(server->turn);
-    free_event(server->timer);
-    free_event(server->accept_pause);
-    free_event(server->stop_timer);
-    free_event(server->drain_timer);
-    for (size_t i = 0; i < sizeof(server->signals) / sizeof(*server->signals);
-         i++) {
-        free_event(server->signals[i]);
-    }
+    server_close_listeners(server);
+    server_free_event(server->turn);
+    server_free_event(server->timer);
+    server_ignore_signals(server);
     connections_destroy(server->connections);
     if (server->base != NULL) {
         /* What was freed above is finalized in a turn of its own. */

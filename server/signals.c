@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "server_private.h"
+
+#include <signal.h>
+
+#include "log.h"
+
+#define STOP_MS 4000        /* SIGTERM to exit, at most. */
+#define RETRY_AFTER_MS 1000 /* What a client is told at SIGTERM. */
+
+void server_begin_stop(struct server *server, const char *why)
+{
+    struct timeval limit = server_after_ms(STOP_MS);
+
+    if (server->is_stopping) {
+        return;
+    }
+    server->is_stopping = true;
+    log_event(LOG_INFO, "stopping", "why=%s", why);
+    server_set_accepting(server, false);
+    connections_goaway(server->connections, WIRE_GOAWAY_SHUTDOWN,
+                       RETRY_AFTER_MS, "the daemon stops");
+    (void)event_add(server->stop_timer, &limit);
+}
+
+static void on_stop_limit(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    server_stop(arg, SERVER_EXIT_STOPPED);
+}
+
+static void on_drain_limit(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    server_begin_stop(arg, "drain_timeout");
+}
+
+static void on_term(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    server_begin_stop(arg, "signal");
+}
+
+static void on_drain(evutil_socket_t fd, short what, void *arg)
+{
+    struct server *server = arg;
+    struct engine_event event = {.type = ENGINE_DRAIN,
+                                 .now_ns = clock_now_ns(&server->clock)};
+
+    (void)fd;
+    (void)what;
+    if (server->is_draining) {
+        return;
+    }
+    server->is_draining = true;
+    log_event(LOG_INFO, "draining", "why=signal");
+    server_apply(server, &event);
+    if (server->config->drain_timeout_ms >= 0) {
+        struct timeval limit =
+            server_after_ms(server->config->drain_timeout_ms);
+        (void)event_add(server->drain_timer, &limit);
+    }
+    server_want_turn(server, false);
+}
+
+static void on_reload(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    server_reload(arg);
+}
+
+bool server_heed_signals(struct server *server)
+{
+    static const struct {
+        int number;
+        event_callback_fn callback;
+    } handlers[] = {{SIGTERM, on_term},
+                    {SIGINT, on_term},
+                    {SIGUSR2, on_drain},
+                    {SIGHUP, on_reload}};
+
+    server->stop_timer = evtimer_new(server->base, on_stop_limit, server);
+    server->drain_timer = evtimer_new(server->base, on_drain_limit, server);
+    if (server->stop_timer == NULL || server->drain_timer == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+        server->signals[i] = evsignal_new(server->base, handlers[i].number,
+                                          handlers[i].callback, server);
+        if (server->signals[i] == NULL ||
+            event_add(server->signals[i], NULL) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void server_ignore_signals(struct server *server)
+{
+    for (size_t i = 0; i < sizeof(server->signals) / sizeof(*server->signals);
+         i++) {
+        server_free_event(server->signals[i]);
+    }
+    server_free_event(server->stop_timer);
+    server_free_event(server->drain_timer);
+}
