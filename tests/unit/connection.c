@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fault.h"
 #include "frame.h"
 #include "late_store.h"
 #include "log.h"
@@ -65,7 +66,9 @@ static void connect_client(void)
 
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends),
                      0);
+    fault_begin();
     connections_add(world.connections, ends[0], "", "unix:test");
+    fault_end();
     world.fd = ends[1];
 }
 
@@ -395,6 +398,31 @@ START_TEST(too_many_connections_before_hello_are_closed)
 }
 END_TEST
 
+START_TEST(a_connection_that_finds_no_memory_is_closed_and_no_other)
+{
+    uint32_t before = connections_count(world.connections);
+    size_t n = 0;
+    bool is_served = false;
+
+    while (!is_served) {
+        char byte;
+        int first = world.fd;
+
+        fault_arm(++n, false);
+        connect_client();
+        is_served = fault_count() < n;
+        ck_assert_uint_eq(connections_count(world.connections),
+                          before + (is_served ? 1 : 0));
+        ck_assert_int_eq(recv(world.fd, &byte, 1, MSG_DONTWAIT),
+                         is_served ? -1 : 0);
+        ck_assert_int_eq(close(world.fd), 0);
+        world.fd = first;
+    }
+    fault_arm(0, false);
+    ck_assert_uint_gt(n, 2); /* Connection and session, at least. */
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("connection");
@@ -415,6 +443,8 @@ int main(void)
     tcase_add_test(tcase, a_client_that_is_gone_frees_its_session_at_once);
     tcase_add_test(tcase, goaway_is_the_last_word);
     tcase_add_test(tcase, too_many_connections_before_hello_are_closed);
+    tcase_add_test(tcase,
+                   a_connection_that_finds_no_memory_is_closed_and_no_other);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
