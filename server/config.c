@@ -315,7 +315,7 @@ static struct config *config_create(void)
     if (config == NULL) {
         return NULL;
     }
-    config->drain_timeout_ms = 3600 * 1000;
+    config->drain_timeout_ms = INT64_C(3600) * 1000;
     config->heartbeat_ms = SESSION_HEARTBEAT_MS;
     config->grace_ms = SESSION_GRACE_MS;
     config->engine_limits = (struct engine_limits)ENGINE_LIMITS_DEFAULT;

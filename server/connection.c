@@ -280,9 +280,9 @@ bool connection_set_up(struct connection *connection, int fd, bool is_tcp)
 {
     struct connections *all = connection->all;
     const struct session_limits *limits = all->options.limits;
-    struct timeval slow = {.tv_sec = limits->slow_client_timeout_ms / 1000,
-                           .tv_usec =
-                               limits->slow_client_timeout_ms % 1000 * 1000};
+    struct timeval slow = {
+        .tv_sec = limits->slow_client_timeout_ms / 1000,
+        .tv_usec = (suseconds_t)(limits->slow_client_timeout_ms % 1000) * 1000};
 
     if (is_tcp) {
         set_socket_options(fd, all->options.session_timeout_ms);

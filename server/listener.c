@@ -31,7 +31,7 @@ static bool is_loopback(const struct sockaddr *address)
 
 static void print_bound(int fd, char bound[LISTENER_TEXT_BYTES])
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t length = sizeof(address);
     char host[64] = "?";
     char port[16] = "?";

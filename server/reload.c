@@ -16,7 +16,7 @@ void server_apply(struct server *server, const struct engine_event *event)
     }
 }
 
-static bool define(struct server *server,
+static void define(struct server *server,
                    const struct config_semaphore *semaphore)
 {
     struct engine_event event = {.type = ENGINE_DEFINE,
@@ -29,9 +29,7 @@ static bool define(struct server *server,
     if (sessions_own_answer(server->sessions, &detail) != PERMIT_OK) {
         log_event(LOG_ERR, "semaphore_refused", "name=%s reason=\"%s\"",
                   semaphore->name, detail == NULL ? "" : detail);
-        return false;
     }
-    return true;
 }
 
 static bool is_same_definition(const struct engine_definition *a,
@@ -40,6 +38,21 @@ static bool is_same_definition(const struct engine_definition *a,
     return a->kind == b->kind && a->permits == b->permits &&
            a->max_queue == b->max_queue && a->max_wait_ms == b->max_wait_ms &&
            a->hold_ms == b->hold_ms;
+}
+
+/* Names the semaphores that stay though their entries are gone. */
+static void tell_left(const struct config *before, const struct config *after)
+{
+    for (size_t i = 0; i < before->semaphores_count; i++) {
+        const char *name = before->semaphores[i].name;
+        if (config_find(after, name) != NULL) {
+            continue;
+        }
+        log_event(LOG_NOTICE, "semaphore_left",
+                  "name=%s why=\"its entry is gone; permit delete removes "
+                  "it\"",
+                  name);
+    }
 }
 
 void server_apply_config(struct server *server, const struct config *before,
@@ -54,20 +67,13 @@ void server_apply_config(struct server *server, const struct config *before,
             before == NULL ? NULL : config_find(before, semaphore->name);
         if (former == NULL ||
             !is_same_definition(&former->definition, &semaphore->definition)) {
-            (void)define(server, semaphore);
+            define(server, semaphore);
         }
     }
     if (before == NULL) {
         return;
     }
-    for (size_t i = 0; i < before->semaphores_count; i++) {
-        if (config_find(after, before->semaphores[i].name) == NULL) {
-            log_event(LOG_NOTICE, "semaphore_left",
-                      "name=%s why=\"its entry is gone; permit delete removes "
-                      "it\"",
-                      before->semaphores[i].name);
-        }
-    }
+    tell_left(before, after);
     while (config_next_restart_key(before, after, &index, key)) {
         log_event(LOG_WARNING, "restart_needed", "key=%s", key);
     }

@@ -24,6 +24,7 @@
 
 #define BOOT_ID_BYTES 26
 #define NAME_BYTES 96
+#define SIGNALS_COUNT 4
 
 struct acceptor {
     struct server *server;
@@ -51,7 +52,7 @@ struct server {
     struct event *accept_pause; /* Listeners off, for want of descriptors. */
     struct event *stop_timer;
     struct event *drain_timer;
-    struct event *signals[4];
+    struct event *signals[SIGNALS_COUNT];
     char boot_id[BOOT_ID_BYTES + 1];
     char name[NAME_BYTES];
     int64_t start_ms;

@@ -78,17 +78,17 @@ bool server_heed_signals(struct server *server)
     static const struct {
         int number;
         event_callback_fn callback;
-    } handlers[] = {{SIGTERM, on_term},
-                    {SIGINT, on_term},
-                    {SIGUSR2, on_drain},
-                    {SIGHUP, on_reload}};
+    } handlers[SIGNALS_COUNT] = {{SIGTERM, on_term},
+                                 {SIGINT, on_term},
+                                 {SIGUSR2, on_drain},
+                                 {SIGHUP, on_reload}};
 
     server->stop_timer = evtimer_new(server->base, on_stop_limit, server);
     server->drain_timer = evtimer_new(server->base, on_drain_limit, server);
     if (server->stop_timer == NULL || server->drain_timer == NULL) {
         return false;
     }
-    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+    for (size_t i = 0; i < SIGNALS_COUNT; i++) {
         server->signals[i] = evsignal_new(server->base, handlers[i].number,
                                           handlers[i].callback, server);
         if (server->signals[i] == NULL ||
@@ -101,8 +101,7 @@ bool server_heed_signals(struct server *server)
 
 void server_ignore_signals(struct server *server)
 {
-    for (size_t i = 0; i < sizeof(server->signals) / sizeof(*server->signals);
-         i++) {
+    for (size_t i = 0; i < SIGNALS_COUNT; i++) {
         server_free_event(server->signals[i]);
     }
     server_free_event(server->stop_timer);
