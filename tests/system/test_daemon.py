@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The daemon itself: options, configuration, listeners, signals, resources."""
 import ctypes
+import fcntl
 import os
 import pathlib
 import re
@@ -548,8 +549,9 @@ def test_d9_without_randomness_it_refuses_to_start(run_permitd):
 
 
 def test_d8_a_full_log_never_stops_it(start_daemon):
-    """stderr is a pipe that nobody reads."""
+    """stderr is a pipe that nobody reads, and what it did not take is told."""
     read, write_end = os.pipe()
+    fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 16384)
     os.set_blocking(write_end, True)
 
     def use_pipe():
@@ -566,7 +568,10 @@ def test_d8_a_full_log_never_stops_it(start_daemon):
                 line.close()
         with daemon.client() as line:
             line.ping()
+        os.read(read, 65536)
         assert daemon.stop() == 0
+        last = os.read(read, 65536).decode().splitlines()[-1]
+        assert int(re.search(r"event=stopped .*log_dropped=(\d+)", last)[1]) > 0
     finally:
         os.close(read)
 
