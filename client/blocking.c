@@ -57,11 +57,13 @@ enum permit_status call_fail(struct call *call, enum permit_status status,
     return status;
 }
 
-/* What the server refuses says why by itself; what failed names the server. */
+/* What the server refuses says why by itself, and why a connection was not made
+ * names the address already; what else failed names the servers. */
 static void note(struct permit_client *client, enum permit_status status,
                  const char *text)
 {
-    if (status > PERMIT_E_NOMEM || text[0] == '\0') {
+    if (status > PERMIT_E_NOMEM || text[0] == '\0' ||
+        strcmp(text, client->down_text) == 0) {
         (void)snprintf(client->error, sizeof(client->error), "%s", text);
     } else {
         (void)snprintf(client->error, sizeof(client->error), "%.128s: %.380s",
