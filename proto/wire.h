@@ -34,7 +34,7 @@
 /* A tiny frame may need more than its factor, but no more than this besides. */
 #define WIRE_ARENA_EXTRA_BYTES 4096u
 /* Enough for any frame. */
-#define WIRE_ARENA_BYTES (WIRE_ARENA_FACTOR * 65536u)
+#define WIRE_ARENA_BYTES ((size_t)WIRE_ARENA_FACTOR * 65536u)
 
 /* Memory for one decoded message at a time. bytes is the caller's, aligned as
  * malloc aligns; the rest is wire.c's. Set bytes and capacity, zero the rest.

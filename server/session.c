@@ -62,7 +62,7 @@ struct sessions *sessions_create(const struct sessions_options *options)
         sessions->buckets_count *= 2;
     }
     sessions->buckets =
-        calloc(sessions->buckets_count, sizeof(*sessions->buckets));
+        calloc(sessions->buckets_count, sizeof(struct session *));
     sessions->arena.capacity = WIRE_ARENA_BYTES;
     sessions->arena.bytes = malloc(sessions->arena.capacity);
     if (sessions->buckets == NULL || sessions->arena.bytes == NULL) {

@@ -54,8 +54,12 @@ void watcher_stop(struct session *session, uint64_t acquire_id)
 
 void watcher_stop_all(struct session *session)
 {
-    while (session->watchers != NULL) {
-        stop(session->watchers);
+    struct watcher *watcher;
+    struct watcher *next;
+
+    DL_FOREACH_SAFE2(session->watchers, watcher, next, next_own)
+    {
+        stop(watcher);
     }
 }
 

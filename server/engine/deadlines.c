@@ -10,7 +10,7 @@
 bool deadlines_init(struct deadlines *deadlines, uint32_t capacity)
 {
     memset(deadlines, 0, sizeof(*deadlines));
-    deadlines->heap = calloc((size_t)capacity + 1, sizeof(*deadlines->heap));
+    deadlines->heap = calloc((size_t)capacity + 1, sizeof(struct deadline *));
     deadlines->capacity = capacity;
     return deadlines->heap != NULL;
 }
