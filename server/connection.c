@@ -228,12 +228,29 @@ static void on_written(struct bufferevent *events, void *arg)
     }
 }
 
+/* Gives the socket what it takes at once. Where nothing waits before it, that
+ * saves a turn of the loop, and two calls to watch for when it may be written.
+ * Returns the bytes it took; an error shows when the rest is written. */
+static size_t write_at_once(struct connection *connection,
+                            const struct gate_chunk *chunk)
+{
+    ssize_t sent;
+
+    if (evbuffer_get_length(bufferevent_get_output(connection->events)) > 0) {
+        return 0;
+    }
+    sent = send(bufferevent_getfd(connection->events), chunk->bytes,
+                chunk->length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent < 0 ? 0 : (size_t)sent;
+}
+
 void connection_write(struct connection *connection,
                       const struct gate_chunk *chunk)
 {
     struct connections *all = connection->all;
     const struct session_limits *limits = all->options.limits;
     uint32_t unsent_max;
+    size_t sent;
 
     if (connection->session != NULL) {
         session_answered(connection->session, chunk->answers);
@@ -244,8 +261,12 @@ void connection_write(struct connection *connection,
     connection->out_bytes += chunk->length;
     unsent_max = connection->host != NULL ? limits->max_output_before_hello
                                           : limits->max_output_buffer;
-    if (bufferevent_write(connection->events, chunk->bytes, chunk->length) ==
-            0 &&
+    sent = write_at_once(connection, chunk);
+    if (sent == chunk->length) {
+        return;
+    }
+    if (bufferevent_write(connection->events, chunk->bytes + sent,
+                          chunk->length - sent) == 0 &&
         evbuffer_get_length(bufferevent_get_output(connection->events)) <=
             unsent_max) {
         return;

@@ -152,6 +152,7 @@ def test_b15_bytes_before_a_fin_are_obeyed_at_the_in_flight_limit(
             request("post", id, semaphore="posted", permits=1)
             for id in range(2, 5002))
         fin_behind(daemon, "fin", data, lambda line: line.shut())
+        eventually(lambda: other.query("posted").available > 0)
         assert kind(other.acquire("held", wait_ms=10000)) == "granted"
         assert other.query("posted").available == 5000
 
