@@ -382,7 +382,7 @@ size_t session_feed(struct session *session, const uint8_t *bytes,
     session->fed_bytes = 0;
     while (total < length) {
         size_t used;
-        if (session->stage == SESSION_STAGE_CLOSING || session->has_said_bye) {
+        if (session->stage == SESSION_STAGE_CLOSING) {
             return length;
         }
         if (sessions_have_work(sessions) ||
