@@ -30,7 +30,8 @@ struct session {
     uint64_t former_id;     /* What it was, for the log. */
     enum session_stage stage;
     const char *close_reason;
-    bool has_said_bye;  /* Nothing more is obeyed. */
+    bool has_said_bye;  /* Done follows when the engine has ended it: until then
+                         * it has work left, so nothing more is fed. */
     bool is_closing;    /* In `closing`. */
     uint64_t hello_id;  /* The id of Hello; later, of Bye. */
     uint32_t fed_bytes; /* Output of the call of session_feed() under way. */
