@@ -226,6 +226,13 @@ ProtobufCBinaryData wire_from_text(const char *text)
     return bytes;
 }
 
+void wire_fill_label(const struct permit_label *from, Permit__V1__Label *to)
+{
+    permit__v1__label__init(to);
+    to->key = wire_from_text(from->key);
+    to->value = wire_from_text(from->value);
+}
+
 int64_t wire_duration_ms(uint64_t from)
 {
     return from > INT64_MAX ? INT64_MAX : (int64_t)from;

@@ -25,11 +25,15 @@
 #define WIRE_SECRET_BYTES 16
 #define WIRE_BOOT_ID_BYTES_MAX 64
 #define WIRE_PARTS_MAX 8
+#define WIRE_LABELS_MAX 8
 #define WIRE_OUTCOME_BYTES_MAX 4096
 #define WIRE_PERMITS_MAX 2147483647
 #define WIRE_PRIORITY_MAX 7
 /* Rows of a page: so many of the largest always fit into a frame. */
 #define WIRE_PAGE_ROWS_MAX 64
+/* The largest frame of wire_encode_client(), its header too: an Acquire with
+ * all its parts and labels. */
+#define WIRE_REQUEST_BYTES_MAX 3584u
 #define WIRE_ARENA_FACTOR 8
 /* A tiny frame may need more than its factor, but no more than this besides. */
 #define WIRE_ARENA_EXTRA_BYTES 4096u
@@ -130,7 +134,8 @@ struct wire_acquire {
     bool settle;
     bool join;
     bool waiting; /* Push Waiting. */
-    bool has_labels;
+    uint32_t labels_count;
+    struct permit_label labels[WIRE_LABELS_MAX]; /* No key twice. */
 };
 
 struct wire_release {

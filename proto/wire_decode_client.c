@@ -5,8 +5,6 @@
 
 #include "wire_private.h"
 
-#define LABELS_MAX 8
-
 /* The checks and decoders of messages return NULL, or what is wrong. */
 
 static const char *check_permits(uint64_t permits, uint32_t *ret_permits)
@@ -97,17 +95,35 @@ static const char *decode_acquire_part(const Permit__V1__AcquirePart *from,
     return detail;
 }
 
-static const char *check_labels(Permit__V1__Label *const *labels, size_t count)
+static const char *decode_label(const Permit__V1__Label *from,
+                                struct wire_acquire *to)
+{
+    struct permit_label *label = &to->labels[to->labels_count];
+    const char *detail = check_text(from->key, &label->key);
+
+    detail = detail != NULL ? detail : check_text(from->value, &label->value);
+    if (detail == NULL && from->key.len == 0) {
+        detail = "a label has a key";
+    }
+    for (uint32_t i = 0; i < to->labels_count && detail == NULL; i++) {
+        if (strcmp(to->labels[i].key, label->key) == 0) {
+            detail = "give each label its own key";
+        }
+    }
+    return detail;
+}
+
+static const char *decode_labels(const Permit__V1__Acquire *from,
+                                 struct wire_acquire *to)
 {
     const char *detail = NULL;
-    const char *text;
 
-    if (count > LABELS_MAX) {
+    if (from->n_labels > WIRE_LABELS_MAX) {
         return "an acquire has at most 8 labels";
     }
-    for (size_t i = 0; i < count && detail == NULL; i++) {
-        detail = check_text(labels[i]->key, &text);
-        detail = detail != NULL ? detail : check_text(labels[i]->value, &text);
+    while (to->labels_count < from->n_labels && detail == NULL) {
+        detail = decode_label(from->labels[to->labels_count], to);
+        to->labels_count++;
     }
     return detail;
 }
@@ -117,6 +133,7 @@ static const char *decode_acquire(const Permit__V1__ClientMessage *outer,
 {
     const Permit__V1__Acquire *from = outer->acquire;
     struct wire_acquire *to = &ret_message->acquire;
+    const char *detail;
 
     if (from->n_parts == 0) {
         return "name the semaphore";
@@ -125,9 +142,8 @@ static const char *decode_acquire(const Permit__V1__ClientMessage *outer,
         return "an acquire names at most 8 semaphores";
     }
     for (; to->parts_count < from->n_parts; to->parts_count++) {
-        const char *detail = decode_acquire_part(from->parts[to->parts_count],
-                                                 &to->parts[to->parts_count]);
-
+        detail = decode_acquire_part(from->parts[to->parts_count],
+                                     &to->parts[to->parts_count]);
         if (detail != NULL) {
             return detail;
         }
@@ -144,15 +160,8 @@ static const char *decode_acquire(const Permit__V1__ClientMessage *outer,
     to->settle = from->settle != 0;
     to->join = from->join != 0;
     to->waiting = from->waiting != 0;
-    to->has_labels = from->n_labels > 0;
-    if (to->has_labels) {
-        const char *detail = check_labels(from->labels, from->n_labels);
-
-        if (detail != NULL) {
-            return detail;
-        }
-    }
-    return check_parts(to->parts, to->parts_count);
+    detail = decode_labels(from, to);
+    return detail != NULL ? detail : check_parts(to->parts, to->parts_count);
 }
 
 static const char *decode_cancel(const Permit__V1__ClientMessage *outer,

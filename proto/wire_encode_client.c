@@ -48,10 +48,11 @@ static size_t encode_acquire(const struct wire_client_message *message,
     Permit__V1__Acquire to = PERMIT__V1__ACQUIRE__INIT;
     Permit__V1__AcquirePart parts[WIRE_PARTS_MAX];
     Permit__V1__AcquirePart *part_pointers[WIRE_PARTS_MAX];
-    Permit__V1__Label label = PERMIT__V1__LABEL__INIT;
-    Permit__V1__Label *label_pointer = &label;
+    Permit__V1__Label labels[WIRE_LABELS_MAX];
+    Permit__V1__Label *label_pointers[WIRE_LABELS_MAX];
 
     assert(from->parts_count <= WIRE_PARTS_MAX);
+    assert(from->labels_count <= WIRE_LABELS_MAX);
     for (uint32_t i = 0; i < from->parts_count; i++) {
         permit__v1__acquire_part__init(&parts[i]);
         parts[i].semaphore = wire_from_text(from->parts[i].semaphore);
@@ -68,8 +69,12 @@ static size_t encode_acquire(const struct wire_client_message *message,
     to.settle = from->settle;
     to.join = from->join;
     to.waiting = from->waiting;
-    to.n_labels = from->has_labels ? 1 : 0;
-    to.labels = &label_pointer;
+    for (uint32_t i = 0; i < from->labels_count; i++) {
+        wire_fill_label(&from->labels[i], &labels[i]);
+        label_pointers[i] = &labels[i];
+    }
+    to.n_labels = from->labels_count;
+    to.labels = label_pointers;
     return pack(message, CASE(ACQUIRE), &to.base, buffer, capacity);
 }
 

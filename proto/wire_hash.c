@@ -61,7 +61,12 @@ static uint64_t hash_acquire(const struct wire_client_message *message,
     hash = mix(hash, acquire->settle);
     hash = mix(hash, acquire->join);
     hash = mix(hash, acquire->waiting);
-    return mix(hash, acquire->has_labels);
+    hash = mix(hash, acquire->labels_count);
+    for (uint32_t i = 0; i < acquire->labels_count; i++) {
+        hash = mix_text(hash, acquire->labels[i].key);
+        hash = mix_text(hash, acquire->labels[i].value);
+    }
+    return hash;
 }
 
 static uint64_t hash_cancel(const struct wire_client_message *message,

@@ -26,6 +26,9 @@ const char *wire_text(ProtobufCBinaryData from);
 /* A text as the bytes of a field to be packed. */
 ProtobufCBinaryData wire_from_text(const char *text);
 
+/* A label to be packed; its texts are borrowed. */
+void wire_fill_label(const struct permit_label *from, Permit__V1__Label *to);
+
 /* Milliseconds and numbers from the wire, saturating. */
 int64_t wire_duration_ms(uint64_t from);
 uint32_t wire_saturate_u32(uint64_t from);

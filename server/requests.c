@@ -30,7 +30,7 @@ static const char *prepare_acquire(const struct sessions *sessions,
     if (acquire->priority != 0) {
         return "priorities are not served yet";
     }
-    if (acquire->settle || acquire->join || acquire->has_labels) {
+    if (acquire->settle || acquire->join || acquire->labels_count > 0) {
         return "settle, join and labels are not served yet";
     }
     event->type = ENGINE_ACQUIRE;

@@ -57,6 +57,12 @@ struct permit_client_info {
     bool connected;
 };
 
+/* What an acquire says of itself; it decides nothing. */
+struct permit_label {
+    const char *key; /* Not empty. */
+    const char *value;
+};
+
 struct permit_holder_info {
     uint64_t grant_id;
     uint64_t fence;

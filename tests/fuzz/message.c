@@ -36,6 +36,16 @@ static void check_parts(const struct wire_part *parts, uint32_t count)
     }
 }
 
+static void check_labels(const struct permit_label *labels, uint32_t count)
+{
+    assert(count <= WIRE_LABELS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        assert(labels[i].key[0] != '\0');
+        check_text(labels[i].key);
+        check_text(labels[i].value);
+    }
+}
+
 /* What the rest of the daemon relies on. */
 static void check_client_message(const struct wire_client_message *message)
 {
@@ -52,6 +62,7 @@ static void check_client_message(const struct wire_client_message *message)
         assert(message->acquire.wait_ms >= -1);
         assert(message->acquire.hold_ms >= 0);
         assert(message->acquire.priority <= WIRE_PRIORITY_MAX);
+        check_labels(message->acquire.labels, message->acquire.labels_count);
     } else if (message->type == WIRE_RELEASE) {
         check_parts(message->release.parts, message->release.parts_count);
     } else if (message->type == WIRE_DEFINE) {

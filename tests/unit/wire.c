@@ -174,6 +174,33 @@ START_TEST(no_frame_is_written_beyond_its_buffer)
 }
 END_TEST
 
+START_TEST(the_largest_request_has_a_bound)
+{
+    static char texts[WIRE_LABELS_MAX][WIRE_TEXT_BYTES_MAX + 1];
+    struct wire_client_message message = {
+        .id = UINT64_MAX,
+        .answered_below = UINT64_MAX,
+        .type = WIRE_ACQUIRE,
+        .acquire = {.parts_count = WIRE_PARTS_MAX,
+                    .wait_ms = INT64_MAX,
+                    .hold_ms = INT64_MAX,
+                    .priority = UINT32_MAX,
+                    .settle = true,
+                    .join = true,
+                    .waiting = true,
+                    .labels_count = WIRE_LABELS_MAX}};
+    uint8_t frame[WIRE_REQUEST_BYTES_MAX];
+
+    for (size_t i = 0; i < WIRE_LABELS_MAX; i++) {
+        memset(texts[i], 'x', WIRE_TEXT_BYTES_MAX);
+        message.acquire.labels[i] = (struct permit_label){texts[i], texts[i]};
+        message.acquire.parts[i] =
+            (struct wire_part){texts[i], UINT32_MAX, true, UINT32_MAX};
+    }
+    ck_assert_uint_gt(wire_encode_client(&message, frame, sizeof(frame)), 0);
+}
+END_TEST
+
 /* A page of the largest rows fits into a frame, and into a client's arena. */
 START_TEST(a_page_of_the_most_and_largest_rows_fits)
 {
@@ -259,7 +286,9 @@ START_TEST(every_field_of_an_acquire_is_hashed)
     struct wire_client_message message = {
         .type = WIRE_ACQUIRE,
         .acquire = {.parts = {{"ab", 1, false, 0}, {"c", 1, false, 0}},
-                    .parts_count = 2}};
+                    .parts_count = 2,
+                    .labels = {{"job", "nightly"}},
+                    .labels_count = 1}};
     uint64_t hash = wire_body_hash(&message);
 
     VARIANT(acquire.parts[0].semaphore, "a");
@@ -272,7 +301,9 @@ START_TEST(every_field_of_an_acquire_is_hashed)
     VARIANT(acquire.settle, true);
     VARIANT(acquire.join, true);
     VARIANT(acquire.waiting, true);
-    VARIANT(acquire.has_labels, true);
+    VARIANT(acquire.labels_count, 0);
+    VARIANT(acquire.labels[0].key, "job2");
+    VARIANT(acquire.labels[0].value, "weekly");
     /* "ab", "c" is not "a", "bc". */
     message.acquire.parts[0].semaphore = "a";
     message.acquire.parts[1].semaphore = "bc";
@@ -320,6 +351,7 @@ static TCase *make_tcase(void)
                         (int)SERVER_CASES);
     tcase_add_loop_test(tcase, no_frame_is_written_beyond_its_buffer, 0,
                         (int)CLIENT_CASES);
+    tcase_add_test(tcase, the_largest_request_has_a_bound);
     tcase_add_loop_test(tcase, a_page_of_the_most_and_largest_rows_fits,
                         WIRE_LIST_SEMAPHORES, WIRE_LIST_WAITERS + 1);
     tcase_add_loop_test(tcase,

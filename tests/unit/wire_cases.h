@@ -59,9 +59,10 @@ static const struct client_case {
     CLIENT("id: 4 acquire { parts { semaphore: 'a' permits: 2147483647 "
            "consume: true expect_permits: 8 } parts { semaphore: 'b/c' "
            "permits: 2 } wait_ms: 500 hold_ms: 60000 priority: 7 settle: true "
-           "join: true waiting: true labels {} }",
-           "08041a290a0d0a016110ffffffff07180120080a070a03622f63100210e80718e0d"
-           "40320072801300138014200",
+           "join: true waiting: true labels { key: 'job' value: 'nightly' } "
+           "labels { key: 'k' } }",
+           "08041a3c0a0d0a016110ffffffff07180120080a070a03622f63100210e80718e0d"
+           "4032007280130013801420e0a036a6f6212076e696768746c7942030a016b",
            .id = 4, .type = WIRE_ACQUIRE,
            .acquire = {.parts = {{.semaphore = "a",
                                   .permits = 2147483647,
@@ -75,7 +76,8 @@ static const struct client_case {
                        .settle = true,
                        .join = true,
                        .waiting = true,
-                       .has_labels = true}),
+                       .labels = {{"job", "nightly"}, {"k", ""}},
+                       .labels_count = 2}),
     CLIENT("id: 5 cancel { acquire_id: 4 }", "080532020804", .id = 5,
            .type = WIRE_CANCEL, .cancel = {4}),
     CLIENT("id: 6 release { acquire_id: 4 }", "080622020804", .id = 6,

@@ -56,11 +56,16 @@ static enum permit_status send_member(int member_case, void *member)
 #define SEND(name, member)                                                     \
     send_member(PERMIT__V1__CLIENT_MESSAGE__MESSAGE_##name, member)
 
-static ProtobufCBinaryData text(const char *from)
+static ProtobufCBinaryData data(const char *from, size_t length)
 {
-    ProtobufCBinaryData bytes = {strlen(from), (uint8_t *)(uintptr_t)from};
+    ProtobufCBinaryData bytes = {length, (uint8_t *)(uintptr_t)from};
 
     return bytes;
+}
+
+static ProtobufCBinaryData text(const char *from)
+{
+    return data(from, strlen(from));
 }
 
 /* -------------------------------------------------------------- C10: names */
@@ -316,36 +321,85 @@ START_TEST(c11_one_to_eight_semaphores_none_twice)
 }
 END_TEST
 
-START_TEST(labels_and_outcomes_have_bounds)
+/* Sends an acquire with so many labels, whose keys are "0", "1", ..., but for
+ * the last: that is *last. */
+static enum permit_status send_labels(size_t count,
+                                      const Permit__V1__Label *last)
 {
-    static uint8_t outcome[WIRE_OUTCOME_BYTES_MAX + 1];
     Permit__V1__Acquire acquire = PERMIT__V1__ACQUIRE__INIT;
     Permit__V1__AcquirePart part = PERMIT__V1__ACQUIRE_PART__INIT;
     Permit__V1__AcquirePart *parts = &part;
-    Permit__V1__Label label = PERMIT__V1__LABEL__INIT;
-    Permit__V1__Label *labels[9] = {&label, &label, &label, &label, &label,
-                                    &label, &label, &label, &label};
-    Permit__V1__Release release = PERMIT__V1__RELEASE__INIT;
+    Permit__V1__Label labels[9];
+    Permit__V1__Label *pointers[9];
+    char keys[9][2];
 
     part.semaphore = text("a");
     part.permits = 1;
     acquire.n_parts = 1;
     acquire.parts = &parts;
-    acquire.labels = labels;
-    ck_assert_int_eq(SEND(ACQUIRE, &acquire), PERMIT_OK);
-    ck_assert(!decoded.acquire.has_labels);
-    label.key = label.value = text(N127 "n");
-    acquire.n_labels = 8;
-    ck_assert_int_eq(SEND(ACQUIRE, &acquire), PERMIT_OK);
-    ck_assert(decoded.acquire.has_labels);
-    acquire.n_labels = 9;
-    ck_assert_int_eq(SEND(ACQUIRE, &acquire), PERMIT_E_INVALID);
-    acquire.n_labels = 1;
-    label.value = text(N127 "nn");
-    ck_assert_int_eq(SEND(ACQUIRE, &acquire), PERMIT_E_INVALID);
-    label.value = text("");
-    label.key = text(N127 "nn");
-    ck_assert_int_eq(SEND(ACQUIRE, &acquire), PERMIT_E_INVALID);
+    for (size_t i = 0; i < count; i++) {
+        keys[i][0] = (char)('0' + i);
+        keys[i][1] = '\0';
+        permit__v1__label__init(&labels[i]);
+        labels[i].key = text(keys[i]);
+        pointers[i] = &labels[i];
+    }
+    if (count > 0) {
+        labels[count - 1] = *last;
+    }
+    acquire.n_labels = count;
+    acquire.labels = pointers;
+    return SEND(ACQUIRE, &acquire);
+}
+
+static const struct {
+    size_t count;
+    const char *key;
+    size_t key_bytes;
+    const char *value;
+    size_t value_bytes;
+    enum permit_status expected;
+} label_cases[] = {
+    {0, BYTES(""), BYTES(""), PERMIT_OK},
+    {1, BYTES("k"), BYTES("v"), PERMIT_OK},
+    {1, BYTES("k"), BYTES(""), PERMIT_OK},
+    {8, BYTES(N127 "n"), BYTES(N127 "n"), PERMIT_OK},
+    {8, BYTES("\xff =\n\""), BYTES("\xff =\n\""), PERMIT_OK},
+    {9, BYTES("k"), BYTES("v"), PERMIT_E_INVALID},
+    {1, BYTES(""), BYTES("v"), PERMIT_E_INVALID},
+    {1, BYTES(N127 "nn"), BYTES("v"), PERMIT_E_INVALID},
+    {1, BYTES("k"), BYTES(N127 "nn"), PERMIT_E_INVALID},
+    {1, BYTES("k\0y"), BYTES("v"), PERMIT_E_INVALID},
+    {1, BYTES("k"), BYTES("v\0w"), PERMIT_E_INVALID},
+    {2, BYTES("0"), BYTES("v"), PERMIT_E_INVALID}, /* The key twice. */
+    {8, BYTES("6"), BYTES("v"), PERMIT_E_INVALID},
+};
+
+START_TEST(labels_have_bounds)
+{
+    Permit__V1__Label last = PERMIT__V1__LABEL__INIT;
+    size_t count = label_cases[_i].count;
+
+    last.key = data(label_cases[_i].key, label_cases[_i].key_bytes);
+    last.value = data(label_cases[_i].value, label_cases[_i].value_bytes);
+    ck_assert_int_eq(send_labels(count, &last), label_cases[_i].expected);
+    if (label_cases[_i].expected == PERMIT_OK) {
+        ck_assert_uint_eq(decoded.acquire.labels_count, count);
+    }
+    if (label_cases[_i].expected == PERMIT_OK && count > 0) {
+        ck_assert_str_eq(decoded.acquire.labels[count - 1].key,
+                         label_cases[_i].key);
+        ck_assert_str_eq(decoded.acquire.labels[count - 1].value,
+                         label_cases[_i].value);
+    }
+}
+END_TEST
+
+START_TEST(outcomes_have_a_bound)
+{
+    static uint8_t outcome[WIRE_OUTCOME_BYTES_MAX + 1];
+    Permit__V1__Release release = PERMIT__V1__RELEASE__INIT;
+
     release.outcome.data = outcome;
     release.outcome.len = WIRE_OUTCOME_BYTES_MAX;
     ck_assert_int_eq(SEND(RELEASE, &release), PERMIT_OK);
@@ -474,7 +528,9 @@ int main(void)
         (int)(sizeof(permits_cases) / sizeof(permits_cases[0])));
     tcase_add_test(tcase, c11_waits_holds_and_priorities_have_bounds);
     tcase_add_test(tcase, c11_one_to_eight_semaphores_none_twice);
-    tcase_add_test(tcase, labels_and_outcomes_have_bounds);
+    tcase_add_loop_test(tcase, labels_have_bounds, 0,
+                        (int)(sizeof(label_cases) / sizeof(label_cases[0])));
+    tcase_add_test(tcase, outcomes_have_a_bound);
     tcase_add_loop_test(tcase, a_definition_sets_what_its_fields_name, 0,
                         (int)(sizeof(define_cases) / sizeof(define_cases[0])));
     tcase_add_test(tcase, a_definition_saturates_and_tells_of_newer_fields);
