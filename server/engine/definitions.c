@@ -33,6 +33,9 @@ const char *definition_refusal(const struct semaphore *semaphore,
         definition->kind != ENGINE_COUNTING) {
         return "no such kind of semaphore";
     }
+    if (semaphore != NULL && semaphore->kind != definition->kind) {
+        return "the kind cannot change: delete the semaphore first";
+    }
     if (definition->permits > LIMIT_PERMITS_MAX) {
         return "permits are at most 2147483647";
     }
@@ -41,9 +44,6 @@ const char *definition_refusal(const struct semaphore *semaphore,
     }
     if (definition->max_wait_ms < -1 || definition->hold_ms < 0) {
         return "a duration is negative";
-    }
-    if (semaphore != NULL && semaphore->kind != definition->kind) {
-        return "the kind cannot change: delete the semaphore first";
     }
     if (semaphore != NULL && semaphore->kind == ENGINE_COUNTING &&
         semaphore->permits != definition->permits) {

@@ -122,6 +122,13 @@ def test_set_defines_and_changes(shared, jobs):
     assert done.returncode == 64
 
 
+def test_a_kind_that_would_change_is_named(shared, jobs):
+    assert permit(shared, "set", jobs, "--kind", "counting", "--permits",
+                  0).returncode == 0
+    done = permit(shared, "set", jobs, "--kind", "bounded")
+    assert done.returncode == 64 and "kind" in done.stderr
+
+
 def test_delete(shared, jobs):
     define(shared, jobs)
     with hold(shared, jobs) as holder:
