@@ -63,8 +63,8 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
         arm_timer(server, now_ns, now_ns);
         return; /* on_timer() counts the polls, and comes back here. */
     }
-    push_ns = sessions_push_waiting(server->sessions, now_ns,
-                                    connections_can_push, server->connections);
+    sessions_push_waiting(server->sessions, now_ns, connections_can_push,
+                          server->connections);
     status = connections_turn(server->connections);
     if (status != PERMIT_OK) {
         log_event(LOG_ERR, "store_failed", "reason=%s",
@@ -82,6 +82,9 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
     }
     now_ns = clock_now_ns(&server->clock);
     due_ns = engine_next_deadline(server->engine);
+    /* Who has begun to wait in this turn is told in the next, not in a second.
+     */
+    push_ns = sessions_waiting_due(server->sessions, now_ns);
     arm_timer(server, now_ns, push_ns < due_ns ? push_ns : due_ns);
 }
 

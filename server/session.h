@@ -135,13 +135,16 @@ bool sessions_next_closing(struct sessions *sessions,
 
 /* Sends the Waiting pushes that are due: to each waiter that asked for it, when
  * it begins to wait and then at most once a second when something in it
- * changed. Looks at no more than a bounded number of waiters a call. Returns
- * when to call again, at most a second from now. can_push says whether a
- * connection has no unsent output, so that only the newest is sent. */
-uint64_t sessions_push_waiting(struct sessions *sessions, uint64_t now_ns,
-                               bool (*can_push)(void *arg,
-                                                uint64_t connection_id),
-                               void *arg);
+ * changed. Looks at no more than a bounded number of waiters a call. can_push
+ * says whether a connection has no unsent output, so that only the newest is
+ * sent. */
+void sessions_push_waiting(struct sessions *sessions, uint64_t now_ns,
+                           bool (*can_push)(void *arg, uint64_t connection_id),
+                           void *arg);
+
+/* Returns when to call sessions_push_waiting() next, at most a second from now;
+ * 0 once somebody has begun to wait. */
+uint64_t sessions_waiting_due(const struct sessions *sessions, uint64_t now_ns);
 
 /* ------------------------------------------------------------------- views */
 

@@ -117,10 +117,9 @@ static void push(struct watcher *watcher, uint64_t now_ns)
     session_send(watcher->session, &message, false);
 }
 
-uint64_t sessions_push_waiting(struct sessions *sessions, uint64_t now_ns,
-                               bool (*can_push)(void *arg,
-                                                uint64_t connection_id),
-                               void *arg)
+void sessions_push_waiting(struct sessions *sessions, uint64_t now_ns,
+                           bool (*can_push)(void *arg, uint64_t connection_id),
+                           void *arg)
 {
     struct watcher *watcher;
 
@@ -137,7 +136,12 @@ uint64_t sessions_push_waiting(struct sessions *sessions, uint64_t now_ns,
         DL_DELETE(sessions->watchers, watcher);
         DL_APPEND(sessions->watchers, watcher);
     }
-    watcher = sessions->watchers;
+}
+
+uint64_t sessions_waiting_due(const struct sessions *sessions, uint64_t now_ns)
+{
+    const struct watcher *watcher = sessions->watchers;
+
     return watcher == NULL || watcher->due_ns > now_ns + PERIOD_NS
                ? now_ns + PERIOD_NS
                : watcher->due_ns;

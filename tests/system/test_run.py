@@ -411,3 +411,13 @@ def test_progress_is_a_line_at_once_and_one_on_the_grant(shared, jobs):
         assert code == 0
         assert err.startswith(f"permit: granted {jobs} after ")
         assert finish(quiet) == (0, "", "")
+
+
+def test_a_short_wait_has_its_line_too(shared, jobs):
+    define(shared, jobs)
+    with start(shared, "hold", jobs, stdin=subprocess.PIPE) as holder:
+        assert holder.stdout.readline()
+        done = permit(shared, "run", "-w", "0.2", jobs, "true")
+        assert done.returncode == 75
+        assert done.stderr.startswith(f"permit: waiting for {jobs} · 1st of 1 ")
+        assert finish(holder)[0] == 0

@@ -304,7 +304,8 @@ START_TEST(waiting_is_pushed_at_once_and_then_at_most_once_a_second)
     say_acquire(talk, 1, 3, "jobs", 1, 0);
     say_acquire(talk, 1, 4, "jobs", 1, -1);
     conversation_say(talk, 2, &acquire);
-    due = sessions_push_waiting(talk->sessions, talk->now_ns, can_push, &can);
+    sessions_push_waiting(talk->sessions, talk->now_ns, can_push, &can);
+    due = sessions_waiting_due(talk->sessions, talk->now_ns);
     ck_assert_uint_eq(due, talk->now_ns + 1000 * NS_PER_MS);
     conversation_expect(talk, "c2 preface\n"
                               "c2 #1 welcome\n"
@@ -312,19 +313,19 @@ START_TEST(waiting_is_pushed_at_once_and_then_at_most_once_a_second)
                               "c2 #2 waiting 2 of 2 held 1\n");
     say_release(talk, 1, 5, 3);
     conversation_advance(talk, 999);
-    (void)sessions_push_waiting(talk->sessions, talk->now_ns, can_push, &can);
+    sessions_push_waiting(talk->sessions, talk->now_ns, can_push, &can);
     conversation_expect(talk, "c1 #5 done\n"
                               "c1 #4 granted\n");
     conversation_advance(talk, 1);
-    (void)sessions_push_waiting(talk->sessions, talk->now_ns, can_push, &can);
+    sessions_push_waiting(talk->sessions, talk->now_ns, can_push, &can);
     conversation_expect(talk, "c2 #2 waiting 1 of 1 held 1\n");
     conversation_advance(talk, 1000); /* Nothing changed. */
-    (void)sessions_push_waiting(talk->sessions, talk->now_ns, can_push, &can);
+    sessions_push_waiting(talk->sessions, talk->now_ns, can_push, &can);
     conversation_expect(talk, "");
     say_acquire(talk, 1, 6, "jobs", 1, -1);
     can = false; /* Unsent output: only the newest goes, later. */
     conversation_advance(talk, 1000);
-    (void)sessions_push_waiting(talk->sessions, talk->now_ns, can_push, &can);
+    sessions_push_waiting(talk->sessions, talk->now_ns, can_push, &can);
     conversation_expect(talk, "");
     say_release(talk, 1, 7, 4);
     conversation_expect(talk, "c1 #7 done\n"
