@@ -4,14 +4,13 @@
 #include "config_keys.h"
 
 #include <assert.h>
-#include <cyaml/cyaml.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "duration.h"
 #include "listener.h"
 #include "wire.h"
+#include "yaml.h"
 
 struct raw_semaphore {
     char *name;
@@ -56,38 +55,6 @@ static const char *const later_keys[] = {"tls",
                                          "durable",
                                          "shadow",
                                          "refuse_hopeless"};
-
-/* What libcyaml logs of a failure: the reason first, then places from the
- * innermost on. */
-struct complaint {
-    char reason[256];
-    char place[128];
-};
-
-__attribute__((format(printf, 3, 0))) static void
-on_cyaml_log(cyaml_log_t level, void *arg, const char *format,
-             va_list arguments)
-{
-    struct complaint *complaint = arg;
-    const char *place;
-    char line[256];
-
-    if (level < CYAML_LOG_ERROR) {
-        return;
-    }
-    (void)vsnprintf(line, sizeof(line), format, arguments);
-    line[strcspn(line, "\n")] = '\0';
-    place = strstr(line, "(line:");
-    if (place != NULL && complaint->place[0] == '\0') {
-        (void)snprintf(complaint->place, sizeof(complaint->place), "%s",
-                       place + 1);
-        complaint->place[strcspn(complaint->place, ")")] = '\0';
-    } else if (place == NULL && complaint->reason[0] == '\0' &&
-               strstr(line, "Backtrace") == NULL) {
-        (void)snprintf(complaint->reason, sizeof(complaint->reason), "%s",
-                       strncmp(line, "Load: ", 6) == 0 ? line + 6 : line);
-    }
-}
 
 static const cyaml_schema_value_t text_entry = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
@@ -188,13 +155,10 @@ static void schema_init(struct schema *schema)
                                           .mapping = {.fields = schema->top}};
 }
 
-static void explain(const char *file, cyaml_err_t result,
-                    const struct complaint *complaint,
+static void explain(const char *file, const struct yaml_complaint *complaint,
                     char error[CONFIG_ERROR_BYTES])
 {
     const char *key = strrchr(complaint->reason, ' ');
-    const char *reason = complaint->reason[0] != '\0' ? complaint->reason
-                                                      : cyaml_strerror(result);
 
     for (size_t i = 0;
          key != NULL && i < sizeof(later_keys) / sizeof(later_keys[0]); i++) {
@@ -207,7 +171,7 @@ static void explain(const char *file, cyaml_err_t result,
     }
     (void)snprintf(error, CONFIG_ERROR_BYTES, "%.120s: %s%s%.200s", file,
                    complaint->place, complaint->place[0] == '\0' ? "" : ": ",
-                   reason);
+                   complaint->reason);
 }
 
 /* -------------------------------------------------------------- semaphores */
@@ -420,26 +384,18 @@ static bool apply(struct config *config, const struct raw *raw,
 bool config_read_file(struct config *config, const char *file,
                       char error[CONFIG_ERROR_BYTES])
 {
-    struct complaint complaint = {{0}, {0}};
-    const cyaml_config_t options = {.log_fn = on_cyaml_log,
-                                    .log_ctx = &complaint,
-                                    .log_level = CYAML_LOG_ERROR,
-                                    .mem_fn = cyaml_mem,
-                                    .flags = CYAML_CFG_NO_ALIAS};
+    struct yaml_complaint complaint;
     struct schema schema;
-    struct raw *raw = NULL;
-    cyaml_err_t result;
+    void *raw;
     bool is_applied;
 
     schema_init(&schema);
-    result = cyaml_load_file(file, &options, &schema.root,
-                             (cyaml_data_t **)&raw, NULL);
-    if (result != CYAML_OK) {
-        explain(file, result, &complaint, error);
+    if (!yaml_load(file, &schema.root, &raw, &complaint)) {
+        explain(file, &complaint, error);
         return false;
     }
     /* An empty file has nothing to say, and no raw either. */
     is_applied = raw == NULL || apply(config, raw, file, error);
-    (void)cyaml_free(&options, &schema.root, raw, 0);
+    yaml_free(&schema.root, raw);
     return is_applied;
 }
