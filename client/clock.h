@@ -19,4 +19,11 @@ static inline int64_t clock_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* Saturates at INT64_MAX: a time-out of centuries is none. */
+static inline int64_t clock_after_ms(int64_t now_ns, int64_t ms)
+{
+    return ms > (INT64_MAX - now_ns) / 1000000 ? INT64_MAX
+                                               : now_ns + ms * 1000000;
+}
+
 #endif

@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core_private.h"
@@ -44,11 +43,14 @@ static const char *copy_text(struct core *core, size_t index, const char *text)
 
 struct core *core_create(const struct core_options *options)
 {
-    struct core *core = calloc(1, sizeof(*core));
+    const struct permit_allocator *allocator = options->allocator;
+    struct core *core = memory_take(allocator, sizeof(*core));
 
     if (core == NULL) {
         return NULL;
     }
+    core->allocator = *allocator;
+    core->counters.struct_size = sizeof(core->counters);
     core->state = CORE_STATE_DOWN;
     core->due_ns = CORE_NEVER;
     core->answer_timeout_ms = options->answer_timeout_ms;
@@ -58,10 +60,10 @@ struct core *core_create(const struct core_options *options)
     core->hello.purpose = copy_text(core, 2, options->purpose);
     core->hello.pid = options->pid;
     core->hello.client = "libpermit/0.1.0";
-    core->input = malloc(INPUT_BYTES);
-    core->output = malloc(OUTPUT_BYTES_FIRST);
+    core->input = memory_take_buffer(allocator, INPUT_BYTES);
+    core->output = memory_take_buffer(allocator, OUTPUT_BYTES_FIRST);
     core->output_capacity = OUTPUT_BYTES_FIRST;
-    core->arena.bytes = malloc(ARENA_BYTES);
+    core->arena.bytes = memory_take_buffer(allocator, ARENA_BYTES);
     core->arena.capacity = ARENA_BYTES;
     if (core->input == NULL || core->output == NULL ||
         core->arena.bytes == NULL) {
@@ -71,27 +73,31 @@ struct core *core_create(const struct core_options *options)
     return core;
 }
 
-static void free_all(struct id_table *table)
+static void free_all(struct core *core, struct id_table *table)
 {
     while (table->first != NULL) {
         struct id_entry *entry = table->first;
 
         id_table_remove(table, entry);
-        free(entry); /* The first member of what was allocated. */
+        /* The first member of what was allocated. */
+        memory_give(&core->allocator, entry);
     }
 }
 
 void core_destroy(struct core *core)
 {
+    struct permit_allocator allocator;
+
     if (core == NULL) {
         return;
     }
-    free_all(&core->requests);
-    free_all(&core->grants);
-    free(core->arena.bytes);
-    free(core->output);
-    free(core->input);
-    free(core);
+    allocator = core->allocator;
+    free_all(core, &core->requests);
+    free_all(core, &core->grants);
+    memory_give(&allocator, core->arena.bytes);
+    memory_give(&allocator, core->output);
+    memory_give(&allocator, core->input);
+    memory_give(&allocator, core);
 }
 
 /* -------------------------------------------------------------------- output
@@ -99,7 +105,7 @@ void core_destroy(struct core *core)
 
 enum permit_status core_reserve(struct core *core)
 {
-    size_t need = FRAME_HEADER_BYTES + REQUEST_BYTES_MAX;
+    size_t need = WIRE_REQUEST_BYTES_MAX;
     size_t used = core->output_end - core->output_start;
     size_t capacity = core->output_capacity;
     uint8_t *grown;
@@ -110,12 +116,12 @@ enum permit_status core_reserve(struct core *core)
     if (used + need <= capacity / 2) {
         memmove(core->output, core->output + core->output_start, used);
     } else {
-        grown = malloc(capacity * 2);
+        grown = memory_take_buffer(&core->allocator, capacity * 2);
         if (grown == NULL) {
             return PERMIT_E_NOMEM;
         }
         memcpy(grown, core->output + core->output_start, used);
-        free(core->output);
+        memory_give(&core->allocator, core->output);
         core->output = grown;
         core->output_capacity = capacity * 2;
     }
@@ -136,20 +142,28 @@ void core_put(struct core *core, struct wire_client_message *message)
     assert(bytes > 0);
     core->output_end += bytes;
     core->output_total += bytes;
+    core->counters.requests_total++;
 }
 
 const uint8_t *core_output(const struct core *core, size_t *ret_length)
 {
-    bool is_open =
-        core->state == CORE_STATE_OPENING || core->state == CORE_STATE_READY;
+    size_t length = 0;
 
-    *ret_length = is_open ? core->output_end - core->output_start : 0;
+    if (core->state == CORE_STATE_READY) {
+        length = core->output_end - core->output_start;
+    } else if (core->state == CORE_STATE_OPENING) {
+        length = (size_t)(core->hello_end - core->sent_total);
+    }
+    *ret_length = length;
     return core->output + core->output_start;
 }
 
 void core_sent(struct core *core, size_t bytes)
 {
     assert(bytes <= core->output_end - core->output_start);
+    if (core->sent_total == 0) {
+        core->hello_sent_ns = core->now_ns;
+    }
     core->output_start += bytes;
     core->sent_total += bytes;
     if (core->output_start == core->output_end) {
@@ -183,6 +197,7 @@ void core_open(struct core *core, int64_t now_ns, int64_t welcome_by_ns)
     message.hello = core->hello;
     core_put(core, &message);
     core->hello_id = message.id;
+    core->hello_end = core->output_total;
 }
 
 void core_break(struct core *core, enum permit_status status, const char *text)
@@ -339,8 +354,10 @@ static bool take_welcome(struct core *core, struct core_event *ret_event)
                                     timeout_ns / PINGS_PER_TIMEOUT);
     core->belief_ns = timeout_ns / 10 * 9;
     core->believed_until_ns = 0;
+    core->counters.reconnects_total += core->had_session;
+    core->had_session = true;
     core_alive(core, core->hello_sent_ns);
-    core->due_ns = line_due(core);
+    core_fall_due(core, line_due(core));
     *ret_event = (struct core_event){
         .type = CORE_EVENT_READY, .text = "", .message = &core->message};
     return true;
@@ -412,7 +429,7 @@ static bool step(struct core *core, struct core_event *ret_event,
     if (core->now_ns >= core->due_ns) {
         take_line_due(core);
         *ret_made =
-            core->state == CORE_STATE_READY && core_take_due(core, ret_event);
+            core->state != CORE_STATE_BROKEN && core_take_due(core, ret_event);
         if (!*ret_made && core->state != CORE_STATE_BROKEN) {
             core->due_ns = min_ns(line_due(core), core_due(core));
         }
@@ -457,6 +474,11 @@ bool core_is_ready(const struct core *core)
            core->now_ns < core->believed_until_ns;
 }
 
+bool core_is_open(const struct core *core)
+{
+    return core->state == CORE_STATE_OPENING || core_is_ready(core);
+}
+
 bool core_is_down(const struct core *core)
 {
     return core->state == CORE_STATE_DOWN;
@@ -470,4 +492,9 @@ int64_t core_believed_until(const struct core *core)
 uint64_t core_session_id(const struct core *core)
 {
     return core->session_id;
+}
+
+const struct permit_counters *core_counters(const struct core *core)
+{
+    return &core->counters;
 }

@@ -16,11 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "permit/error.h"
+#include "permit/request.h"
+#include "permit/result.h"
 #include "wire.h"
 
 #define CORE_NEVER INT64_MAX
 #define CORE_TEXT_BYTES 512
+#define CORE_REQUESTS_MAX 65536u /* Under way; bounds the memory they take. */
 
 struct core;
 
@@ -30,6 +32,7 @@ struct core_options {
     const char *purpose;
     uint64_t pid;
     int64_t answer_timeout_ms; /* For the answer to an acquire's Cancel. */
+    const struct permit_allocator *allocator; /* Copied. */
 };
 
 enum core_event_type {
@@ -47,6 +50,7 @@ struct core_event {
     const char *text;          /* ANSWER, DOWN: for people, never NULL. */
     enum permit_loss loss;     /* LOST. */
     int64_t until_ns;          /* ANSWER of an acquire: its hold's deadline. */
+    uint64_t id;               /* ANSWER: of the request. */
     /* What the server said; NULL if the client says it by itself. */
     const struct wire_server_message *message;
 };
@@ -66,8 +70,10 @@ struct core *core_create(const struct core_options *options);
 /* Reports nothing. Accepts NULL. */
 void core_destroy(struct core *core);
 
-/* A new line: begins with the preface and Hello. Welcome must have come by
- * welcome_by_ns. Only while core_is_down(). */
+/* A new line: begins with the preface and Hello, which may be sent at any time
+ * from now on. Welcome must have come by welcome_by_ns. What is asked meanwhile
+ * leaves after Welcome, so that a line that never was a session leaves nothing
+ * unknown. Only while core_is_down(). */
 void core_open(struct core *core, int64_t now_ns, int64_t welcome_by_ns);
 
 /* The line broke. What that means comes as events, CORE_EVENT_DOWN last. */
@@ -85,7 +91,8 @@ size_t core_feed(struct core *core, const uint8_t *bytes, size_t length);
  * const. */
 bool core_next_event(struct core *core, struct core_event *ret_event);
 
-/* What is to be written, *ret_length bytes; then say how much was. */
+/* What is to be written, *ret_length bytes; then say how much was, at the time
+ * of the last core_advance(). */
 const uint8_t *core_output(const struct core *core, size_t *ret_length);
 void core_sent(struct core *core, size_t bytes);
 
@@ -97,7 +104,8 @@ int64_t core_next_deadline(const struct core *core);
 
 /* Asks, at the time of the last core_advance() or core_open(). On PERMIT_OK
  * exactly one CORE_EVENT_ANSWER follows, and *ret_id is its id. Else
- * PERMIT_E_DISCONNECTED (not ready) or PERMIT_E_NOMEM, and nothing happens.
+ * PERMIT_E_DISCONNECTED (not core_is_open()), PERMIT_E_TOO_MANY
+ * (CORE_REQUESTS_MAX under way) or PERMIT_E_NOMEM, and nothing happens.
  *
  * A request past its deadline is answered PERMIT_E_NO_ANSWER; an acquire is
  * then cancelled, and what still comes of it given back. */
@@ -122,7 +130,11 @@ void core_forget(struct core *core, uint64_t acquire_id);
 /* ------------------------------------------------------------------ asking
  */
 
+/* There is a session, believed in. */
 bool core_is_ready(const struct core *core);
+
+/* Ready, or a line is being opened: it may be asked. */
+bool core_is_open(const struct core *core);
 
 /* The line is closed and all its events are drained. */
 bool core_is_down(const struct core *core);
@@ -131,5 +143,8 @@ bool core_is_down(const struct core *core);
 int64_t core_believed_until(const struct core *core);
 
 uint64_t core_session_id(const struct core *core);
+
+/* Since core_create(). */
+const struct permit_counters *core_counters(const struct core *core);
 
 #endif

@@ -21,6 +21,7 @@ bool core_answer(struct core *core, struct request *request,
                                                      ? message->refused.detail
                                                      : "",
                                          .until_ns = CORE_NEVER,
+                                         .id = request->entry.id,
                                          .message = message};
     }
     core_remove_request(core, request);
@@ -66,6 +67,7 @@ static bool take_granted(struct core *core, struct request *request,
     bool is_heard;
     int64_t until_ns = hold_until(core, request);
 
+    core->counters.waits_total += core->message.granted.waited_ms > 0;
     if (grant != NULL) {
         grant->is_granted = true;
         grant->grant_id = core->message.granted.grant_id;
@@ -135,6 +137,8 @@ static bool take_answer(struct core *core, struct request *request,
     } else if (request->type == WIRE_RELEASE) {
         end_release(core, request, status);
     } else if (request->type == WIRE_ACQUIRE) {
+        core->counters.waits_total +=
+            status == PERMIT_E_TIMEOUT || status == PERMIT_E_CANCELLED;
         core_remove_grant(core, core_find_grant(core, request->entry.id));
     }
     return core_answer(core, request, status, ret_event);
@@ -143,13 +147,14 @@ static bool take_answer(struct core *core, struct request *request,
 /* ------------------------------------------------------------------- pushes
  */
 
-bool core_lose(struct held_grant *grant, enum permit_loss loss,
-               struct core_event *ret_event)
+bool core_lose(struct core *core, struct held_grant *grant,
+               enum permit_loss loss, struct core_event *ret_event)
 {
     if (!grant->is_granted || grant->is_lost) {
         return false;
     }
     grant->is_lost = true;
+    core->counters.losses_total += grant->arg != NULL;
     *ret_event = (struct core_event){
         .type = CORE_EVENT_LOST, .arg = grant->arg, .text = "", .loss = loss};
     return grant->arg != NULL;
@@ -165,7 +170,7 @@ static bool take_lost(struct core *core, struct core_event *ret_event)
                    "the server took back a grant that is not ours");
         return false;
     }
-    return core_lose(grant, core->message.lost.reason, ret_event);
+    return core_lose(core, grant, core->message.lost.reason, ret_event);
 }
 
 static bool take_waiting(struct core *core, const struct request *request,

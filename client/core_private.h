@@ -9,10 +9,9 @@
 #include "core.h"
 #include "frame.h"
 #include "id_table.h"
+#include "memory.h"
 
 #define NS_PER_MS INT64_C(1000000)
-/* A request has one semaphore and fits with room to spare; so does Hello. */
-#define REQUEST_BYTES_MAX 1024u
 
 enum core_state {
     CORE_STATE_DOWN = 1,
@@ -51,12 +50,16 @@ struct held_grant {
 
 struct core {
     enum core_state state;
+    struct permit_allocator allocator;
+    struct permit_counters counters;
+    bool had_session;
     int64_t now_ns;
     int64_t due_ns; /* Nothing falls due before it. */
     int64_t answer_timeout_ms;
 
     uint64_t next_id;
     uint64_t hello_id;
+    uint32_t requests_count;
     struct id_table requests;
     struct id_table grants;
 
@@ -78,6 +81,7 @@ struct core {
     size_t output_end;
     uint64_t output_total; /* Bytes of this line, ever put and ever sent. */
     uint64_t sent_total;
+    uint64_t hello_end; /* In these bytes; what is behind waits for Welcome. */
 
     struct wire_arena arena;
     struct wire_server_message message; /* The one being looked at. */
@@ -129,8 +133,8 @@ bool core_answer(struct core *core, struct request *request,
                  enum permit_status status, struct core_event *ret_event);
 
 /* Loses a grant. Returns true if that made an event. */
-bool core_lose(struct held_grant *grant, enum permit_loss loss,
-               struct core_event *ret_event);
+bool core_lose(struct core *core, struct held_grant *grant,
+               enum permit_loss loss, struct core_event *ret_event);
 
 /* Deals with what fell due among requests and grants. Returns true if that made
  * an event. core_due() says when the next one is. */

@@ -2,7 +2,6 @@
 #include "core.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core_private.h"
@@ -30,14 +29,15 @@ struct held_grant *core_find_grant(const struct core *core, uint64_t id)
 void core_remove_request(struct core *core, struct request *request)
 {
     id_table_remove(&core->requests, &request->entry);
-    free(request);
+    core->requests_count--;
+    memory_give(&core->allocator, request);
 }
 
 void core_remove_grant(struct core *core, struct held_grant *grant)
 {
     if (grant != NULL) {
         id_table_remove(&core->grants, &grant->entry);
-        free(grant);
+        memory_give(&core->allocator, grant);
     }
 }
 
@@ -98,17 +98,21 @@ enum permit_status core_ask(struct core *core, const struct core_request *from,
     struct held_grant *grant = NULL;
     struct request *request;
 
-    if (!core_is_ready(core)) {
+    if (!core_is_open(core)) {
         return PERMIT_E_DISCONNECTED;
     }
-    request = calloc(1, sizeof(*request));
+    /* What the core asks by itself has no arg, and always its room. */
+    if (core->requests_count >= CORE_REQUESTS_MAX && from->arg != NULL) {
+        return PERMIT_E_TOO_MANY;
+    }
+    request = memory_take(&core->allocator, sizeof(*request));
     if (makes_grant) {
-        grant = calloc(1, sizeof(*grant));
+        grant = memory_take(&core->allocator, sizeof(*grant));
     }
     if (request == NULL || (makes_grant && grant == NULL) ||
         core_reserve(core) != PERMIT_OK) {
-        free(grant);
-        free(request);
+        memory_give(&core->allocator, grant);
+        memory_give(&core->allocator, request);
         return PERMIT_E_NOMEM;
     }
     request->type = message->type;
@@ -124,6 +128,7 @@ enum permit_status core_ask(struct core *core, const struct core_request *from,
     core_put(core, message);
     request->entry.id = message->id;
     id_table_add(&core->requests, &request->entry);
+    core->requests_count++;
     if (grant != NULL) {
         expect_grant(core, grant, request, from->grant_arg);
     }
@@ -169,8 +174,8 @@ void core_cancel(struct core *core, uint64_t acquire_id)
     int64_t deadline_ns =
         core_add_ns(core->now_ns, core_ns_from_ms(core->answer_timeout_ms));
 
-    if (core->state != CORE_STATE_READY || request == NULL ||
-        request->is_silent || request->is_cancelled) {
+    if (!core_is_open(core) || request == NULL || request->is_silent ||
+        request->is_cancelled) {
         return;
     }
     assert(request->type == WIRE_ACQUIRE);
@@ -242,7 +247,8 @@ static void give_up(struct core *core, struct request *request,
                                      .arg = request->arg,
                                      .status = PERMIT_E_NO_ANSWER,
                                      .text = "",
-                                     .until_ns = CORE_NEVER};
+                                     .until_ns = CORE_NEVER,
+                                     .id = request->entry.id};
     request->is_silent = true;
     request->deadline_ns = CORE_NEVER;
     if (request->type == WIRE_ACQUIRE && !request->is_cancelled) {
@@ -257,7 +263,7 @@ bool core_take_due(struct core *core, struct core_event *ret_event)
         struct held_grant *grant = grant_of(entry);
 
         if (grant->until_ns <= core->now_ns &&
-            core_lose(grant, PERMIT_LOSS_HOLD, ret_event)) {
+            core_lose(core, grant, PERMIT_LOSS_HOLD, ret_event)) {
             return true;
         }
     }
@@ -297,13 +303,17 @@ int64_t core_due(const struct core *core)
 /* --------------------------------------------------------------------- ruin
  */
 
-/* Nothing was asked if no byte of it left, or if it only asks. */
+/* Nothing was asked if no byte of it left, or if it only asks. Before Welcome
+ * none left: then it is as why there was none. */
 static enum permit_status outcome_of(const struct core *core,
                                      const struct request *request)
 {
     bool only_asks = request->type == WIRE_PING ||
                      request->type == WIRE_QUERY || request->type == WIRE_LIST;
 
+    if (core->sent_total <= core->hello_end) {
+        return core->down_status;
+    }
     return only_asks || core->sent_total <= request->offset
                ? PERMIT_E_DISCONNECTED
                : PERMIT_E_OUTCOME_UNKNOWN;
@@ -313,7 +323,7 @@ bool core_take_ruin(struct core *core, struct core_event *ret_event)
 {
     while (core->grants.first != NULL) {
         struct held_grant *grant = grant_of(core->grants.first);
-        bool is_heard = core_lose(grant, PERMIT_LOSS_SESSION, ret_event);
+        bool is_heard = core_lose(core, grant, PERMIT_LOSS_SESSION, ret_event);
 
         core_remove_grant(core, grant);
         if (is_heard) {

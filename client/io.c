@@ -2,6 +2,7 @@
 #include "blocking.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "clock.h"
 #include "list.h"
+#include "lookup.h"
 #include "transport.h"
 
 #define READ_BYTES 16384
@@ -32,7 +34,9 @@ static void drain_counter(int fd)
 
 static void arm_timer(struct permit_client *client)
 {
-    int64_t at_ns = core_next_deadline(client->core);
+    int64_t core_ns = core_next_deadline(client->core);
+    int64_t connector_ns = connector_deadline(&client->connector);
+    int64_t at_ns = core_ns < connector_ns ? core_ns : connector_ns;
     struct itimerspec when = {{0, 0}, {0, 0}};
 
     if (at_ns == client->armed_ns) {
@@ -113,19 +117,43 @@ static void take_semaphore(struct call *call,
     take_page(call, &page);
 }
 
+/* What the server refuses says why by itself; what else failed names the
+ * server.
+ */
+static void call_end(const struct permit_client *client, struct call *call,
+                     const struct core_event *event)
+{
+    const struct wire_server_message *message = event->message;
+
+    call->status = event->status;
+    if (event->status == PERMIT_OK) {
+        return;
+    }
+    if (message == NULL) {
+        connector_describe(&client->connector, event->status, event->text,
+                           call->text, sizeof(call->text));
+        return;
+    }
+    (void)call_fail(call, event->status, event->text);
+    if (message->type == WIRE_REFUSED) {
+        call->refusal = (struct permit_refusal){
+            .position = message->refused.position,
+            .permits_in_the_way = message->refused.permits_in_the_way,
+            .retry_after_ms = message->refused.retry_after_ms};
+    }
+}
+
 /* On PERMIT_OK the message is the one that answers what the call asked. */
-static void take_answer(const struct core_event *event)
+static void take_answer(struct permit_client *client,
+                        const struct core_event *event)
 {
     const struct wire_server_message *message = event->message;
     struct call *call = event->arg;
 
-    (void)call_fail(call, event->status, event->text);
+    call_end(client, call, event);
     if (event->status == PERMIT_OK && message->type == WIRE_GRANTED &&
         call->grant != NULL) {
-        call->grant->id = message->granted.grant_id;
-        call->grant->fence = message->granted.fence;
-        call->grant->waited_ms = message->granted.waited_ms;
-        atomic_store(&call->grant->until_ns, event->until_ns);
+        grant_take(call->grant, event);
     } else if (event->status == PERMIT_OK && message->type == WIRE_POSTED) {
         call->available = message->posted.available;
     } else if (event->status == PERMIT_OK && message->type == WIRE_SEMAPHORE) {
@@ -157,29 +185,42 @@ static void take_waiting(const struct core_event *event)
     wake_call(call);
 }
 
-static void take_lost(const struct core_event *event)
+static void take_lost(struct permit_client *client,
+                      const struct core_event *event)
 {
-    static const uint64_t one = 1;
     struct permit_grant *grant = event->arg;
 
-    atomic_store(&grant->loss, (int)event->loss);
-    (void)pthread_cond_broadcast(&grant->changed);
-    if (grant->event_fd != -1) {
-        (void)!write(grant->event_fd, &one, sizeof(one)); /* As io_wake(). */
-    }
+    grant_lose(grant, event->loss);
+    (void)pthread_cond_broadcast(&client->changed);
+}
+
+static void take_ready(struct permit_client *client)
+{
+    settings_log(
+        &client->settings, PERMIT_LOG_INFO, "connected to %s, session %" PRIu64,
+        client->connector.address.written, core_session_id(client->core));
+    (void)pthread_cond_broadcast(&client->changed);
+}
+
+static void drop_lookup(struct permit_client *client)
+{
+    lookup_drop(client->lookup);
+    client->lookup = NULL;
 }
 
 static void take_down(struct permit_client *client,
                       const struct core_event *event)
 {
     client->down_status = event->status;
-    (void)snprintf(client->down_text, sizeof(client->down_text), "%s",
-                   event->text);
-    if (!client->was_ready) {
-        client->failed_attempts++;
+    connector_describe(&client->connector, event->status, event->text,
+                       client->error, sizeof(client->error));
+    settings_log(&client->settings, PERMIT_LOG_WARNING, "%s", client->error);
+    connector_stop(&client->connector);
+    drop_lookup(client);
+    if (client->fd != -1) {
+        (void)close(client->fd);
+        client->fd = -1;
     }
-    (void)close(client->fd);
-    client->fd = -1;
     (void)pthread_cond_broadcast(&client->changed);
 }
 
@@ -188,17 +229,16 @@ static void take_event(struct permit_client *client,
 {
     switch (event->type) {
     case CORE_EVENT_READY:
-        client->was_ready = true;
-        (void)pthread_cond_broadcast(&client->changed);
+        take_ready(client);
         break;
     case CORE_EVENT_ANSWER:
-        take_answer(event);
+        take_answer(client, event);
         break;
     case CORE_EVENT_WAITING:
         take_waiting(event);
         break;
     case CORE_EVENT_LOST:
-        take_lost(event);
+        take_lost(client, event);
         break;
     case CORE_EVENT_DOWN:
         take_down(client, event);
@@ -214,11 +254,70 @@ static void drain_events(struct permit_client *client)
 
     while (has_event) {
         has_event = core_next_event(client->core, &event);
-        atomic_store(&client->believed_until_ns,
+        atomic_store(&client->belief.until_ns,
                      core_believed_until(client->core));
         if (has_event) {
             take_event(client, &event);
         }
+    }
+}
+
+/* --------------------------------------------------------------- connecting
+ */
+
+/* Looks up what the connector asks for, and takes what it has connected.
+ * Locked. */
+static void drive_connector(struct permit_client *client)
+{
+    struct connector *connector = &client->connector;
+    const struct addrinfo *addresses;
+    const char *text;
+
+    while (connector->state == CONNECTOR_LOOKING_UP) {
+        if (client->lookup == NULL) {
+            client->lookup =
+                lookup_start(connector->address.host, connector->address.port,
+                             client->wake_fd);
+        }
+        if (client->lookup == NULL) {
+            connector_resolved(connector, NULL, "out of memory or threads",
+                               clock_now_ns());
+        } else if (lookup_is_done(client->lookup, &addresses, &text)) {
+            connector_resolved(connector, addresses, text, clock_now_ns());
+            drop_lookup(client);
+        } else {
+            return;
+        }
+    }
+    if (connector->state == CONNECTOR_CONNECTED) {
+        client->fd = connector_take_fd(connector);
+    }
+}
+
+void io_open_line(struct permit_client *client)
+{
+    int64_t now_ns = clock_now_ns();
+    int64_t deadline_ns =
+        clock_after_ms(now_ns, client->settings.connect_timeout_ms);
+
+    core_open(client->core, now_ns, deadline_ns);
+    connector_start(&client->connector, client->settings.servers, now_ns,
+                    deadline_ns);
+    drive_connector(client);
+    io_wake(client); /* To watch what there is now, or to say that it failed. */
+}
+
+/* Goes on with connecting, if that is under way. */
+static void advance_connector(struct permit_client *client, int64_t now_ns)
+{
+    if (connector_deadline(&client->connector) <= now_ns) {
+        drop_lookup(client);
+    }
+    connector_advance(&client->connector, now_ns);
+    drive_connector(client);
+    if (client->connector.state == CONNECTOR_FAILED) {
+        core_break(client->core, client->connector.status,
+                   client->connector.text);
     }
 }
 
@@ -264,7 +363,10 @@ static bool wait_for_something(struct permit_client *client)
     size_t left;
 
     (void)core_output(client->core, &left);
-    if (left > 0) {
+    if (client->connector.state == CONNECTOR_CONNECTING) {
+        poll_fds[2].fd = client->connector.fd;
+        poll_fds[2].events = POLLOUT;
+    } else if (left > 0) {
         poll_fds[2].events |= POLLOUT;
     }
     (void)pthread_mutex_unlock(&client->mutex);
@@ -289,7 +391,10 @@ void *io_main(void *arg)
 
     (void)pthread_mutex_lock(&client->mutex);
     while (!client->is_stopping) {
-        core_advance(client->core, clock_now_ns());
+        int64_t now_ns = clock_now_ns();
+
+        advance_connector(client, now_ns);
+        core_advance(client->core, now_ns);
         drain_events(client);
         if (is_readable) {
             read_line(client);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "list.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "memory.h"
 
 /* No daemon has more rows than this: its own limits are far below. */
 #define ROWS_MAX 16777216u
@@ -14,6 +15,7 @@ struct texts {
 };
 
 struct permit_list {
+    struct permit_allocator allocator;
     enum wire_list_kind kind;
     size_t count;
     union {
@@ -26,11 +28,13 @@ struct permit_list {
     struct texts *texts;
 };
 
-struct permit_list *list_create(enum wire_list_kind kind)
+struct permit_list *list_create(const struct permit_allocator *allocator,
+                                enum wire_list_kind kind)
 {
-    struct permit_list *list = calloc(1, sizeof(*list));
+    struct permit_list *list = memory_take(allocator, sizeof(*list));
 
     if (list != NULL) {
+        list->allocator = *allocator;
         list->kind = kind;
     }
     return list;
@@ -38,17 +42,20 @@ struct permit_list *list_create(enum wire_list_kind kind)
 
 void permit_list_destroy(struct permit_list *list)
 {
+    struct permit_allocator allocator;
+
     if (list == NULL) {
         return;
     }
+    allocator = list->allocator;
     while (list->texts != NULL) {
         struct texts *next = list->texts->next;
 
-        free(list->texts);
+        memory_give(&allocator, list->texts);
         list->texts = next;
     }
-    free(list->rows);
-    free(list);
+    memory_give(&allocator, list->rows);
+    memory_give(&allocator, list);
 }
 
 /* ------------------------------------------------------------------- strings
@@ -124,10 +131,18 @@ static enum permit_status reserve(struct permit_list *list, size_t count)
     while (capacity < list->count + count) {
         capacity *= 2;
     }
-    rows = reallocarray(list->rows, capacity, row_bytes(list));
+    if (capacity == list->capacity) {
+        return PERMIT_OK;
+    }
+    /* ROWS_MAX bounds the product. */
+    rows = memory_take_buffer(&list->allocator, capacity * row_bytes(list));
     if (rows == NULL) {
         return PERMIT_E_NOMEM;
     }
+    if (list->count > 0) {
+        memcpy(rows, list->rows, list->count * row_bytes(list));
+    }
+    memory_give(&list->allocator, list->rows);
     list->rows = rows;
     list->capacity = capacity;
     return PERMIT_OK;
@@ -153,7 +168,7 @@ enum permit_status list_append(struct permit_list *list,
     memcpy((char *)list->rows + list->count * row_bytes(list), page_rows(page),
            page->count * row_bytes(list));
     move_rows(&mover, list, list->count, end);
-    texts = malloc(sizeof(*texts) + mover.bytes);
+    texts = memory_take_buffer(&list->allocator, sizeof(*texts) + mover.bytes);
     if (texts == NULL) {
         return PERMIT_E_NOMEM;
     }

@@ -6,11 +6,14 @@
  *
  * Law: its rows and their strings are its own, whatever page they came from. */
 
-#include "permit/permit.h"
+#include "permit/request.h"
+#include "permit/result.h"
 #include "wire.h"
 
-/* Returns NULL without memory; else to be freed with permit_list_destroy(). */
-struct permit_list *list_create(enum wire_list_kind kind);
+/* Returns NULL without memory; else to be freed with permit_list_destroy(). The
+ * allocator is copied. */
+struct permit_list *list_create(const struct permit_allocator *allocator,
+                                enum wire_list_kind kind);
 
 /* Copies the rows of a page that was asked for at offset list count. Returns
  * PERMIT_OK; PERMIT_E_NOMEM; or PERMIT_E_PROTOCOL if they are not what was

@@ -1,44 +1,50 @@
 /* SPDX-License-Identifier: MIT */
 #include "blocking.h"
 
-#include <string.h>
-
+#include "ask.h"
 #include "list.h"
 
-/* Ends a call whose request makes no sense; its text is kept as any other's. */
-static enum permit_status finish_invalid(struct permit_client *client,
-                                         struct call *call)
+/* Asks what was filled in, unless that failed with `status`. */
+static enum permit_status ask(struct permit_client *client,
+                              struct wire_client_message *message,
+                              enum permit_status status, const char *detail)
 {
-    enum permit_status status = call->status;
+    struct call call;
 
-    (void)pthread_mutex_lock(&client->mutex);
-    client_note(client, call);
-    (void)pthread_mutex_unlock(&client->mutex);
-    call_deinit(call);
+    call_init(&call);
+    if (status != PERMIT_OK) {
+        return call_refuse(client, &call, status, detail);
+    }
+    status = client_call(client, message, &call);
+    call_deinit(&call);
     return status;
+}
+
+enum permit_status permit_ping(struct permit_client *client)
+{
+    struct wire_client_message message = {.type = WIRE_PING};
+
+    return client_is_forked(client) ? PERMIT_E_FORKED
+                                    : ask(client, &message, PERMIT_OK, "");
 }
 
 enum permit_status permit_post(struct permit_client *client,
                                const char *semaphore, uint32_t permits,
                                uint64_t *ret_available)
 {
-    struct wire_client_message message = {.type = WIRE_POST};
+    struct wire_client_message message;
     enum permit_status status;
+    const char *detail = "";
     struct call call;
 
     if (client_is_forked(client)) {
         return PERMIT_E_FORKED;
     }
     call_init(&call);
-    if (client_check_name(&call, semaphore, false) != PERMIT_OK) {
-        return finish_invalid(client, &call);
+    status = ask_post(semaphore, permits, &message, &detail);
+    if (status != PERMIT_OK) {
+        return call_refuse(client, &call, status, detail);
     }
-    if (permits == 0 || permits > WIRE_PERMITS_MAX) {
-        (void)call_fail(&call, PERMIT_E_INVALID, "permits are 1 to 2147483647");
-        return finish_invalid(client, &call);
-    }
-    message.post.semaphore = semaphore;
-    message.post.permits = permits;
     status = client_call(client, &message, &call);
     if (status == PERMIT_OK && ret_available != NULL) {
         *ret_available = call.available;
@@ -47,115 +53,62 @@ enum permit_status permit_post(struct permit_client *client,
     return status;
 }
 
-static const struct {
-    enum permit_define_field field;
-    enum wire_define_field on_wire;
-} fields[] = {{PERMIT_DEFINE_KIND, WIRE_FIELD_KIND},
-              {PERMIT_DEFINE_PERMITS, WIRE_FIELD_PERMITS},
-              {PERMIT_DEFINE_MAX_QUEUE, WIRE_FIELD_MAX_QUEUE},
-              {PERMIT_DEFINE_MAX_WAIT, WIRE_FIELD_MAX_WAIT},
-              {PERMIT_DEFINE_HOLD, WIRE_FIELD_HOLD}};
-
-static enum permit_status
-fill_define(struct call *call, const char *semaphore,
-            const struct permit_definition *definition, struct wire_define *to)
-{
-    uint32_t unknown = definition->fields;
-
-    if (definition->struct_size != sizeof(*definition)) {
-        return call_fail(call, PERMIT_E_INVALID,
-                         "start from PERMIT_DEFINITION_INIT");
-    }
-    if (client_check_name(call, semaphore, true) != PERMIT_OK) {
-        return call->status;
-    }
-    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-        if ((definition->fields & fields[i].field) != 0) {
-            to->fields |= fields[i].on_wire;
-            unknown &= ~(uint32_t)fields[i].field;
-        }
-    }
-    if (unknown != 0 || definition->hold_ms < 0 ||
-        definition->max_wait_ms < -1) {
-        return call_fail(call, PERMIT_E_INVALID,
-                         "the definition makes no sense");
-    }
-    to->semaphore = semaphore;
-    to->kind = definition->kind;
-    to->permits = definition->permits;
-    to->max_queue = definition->max_queue;
-    to->max_wait_ms = definition->max_wait_ms;
-    to->hold_ms = definition->hold_ms;
-    return PERMIT_OK;
-}
-
 enum permit_status permit_define(struct permit_client *client,
                                  const char *semaphore,
                                  const struct permit_definition *definition)
 {
-    struct wire_client_message message = {.type = WIRE_DEFINE};
+    struct wire_client_message message;
     enum permit_status status;
-    struct call call;
+    const char *detail = "";
 
     if (client_is_forked(client)) {
         return PERMIT_E_FORKED;
     }
-    call_init(&call);
-    status = fill_define(&call, semaphore, definition, &message.define);
-    if (status != PERMIT_OK) {
-        return finish_invalid(client, &call);
-    }
-    status = client_call(client, &message, &call);
-    call_deinit(&call);
-    return status;
+    status = ask_define(semaphore, definition, &message, &detail);
+    return ask(client, &message, status, detail);
 }
 
 enum permit_status permit_delete(struct permit_client *client,
                                  const char *semaphore, bool force)
 {
-    struct wire_client_message message = {.type = WIRE_DELETE};
+    struct wire_client_message message;
     enum permit_status status;
-    struct call call;
+    const char *detail = "";
 
     if (client_is_forked(client)) {
         return PERMIT_E_FORKED;
     }
-    call_init(&call);
-    if (client_check_name(&call, semaphore, true) != PERMIT_OK) {
-        return finish_invalid(client, &call);
-    }
-    message.delete.semaphore = semaphore;
-    message.delete.force = force;
-    status = client_call(client, &message, &call);
-    call_deinit(&call);
-    return status;
+    status = ask_delete(semaphore, force, &message, &detail);
+    return ask(client, &message, status, detail);
 }
 
 /* -------------------------------------------------------------------- asking
  */
 
-enum permit_status permit_query(struct permit_client *client,
-                                const char *semaphore,
-                                struct permit_list **ret_list)
+/* Asks page by page, until one is empty or the last row is there. A Query is
+ * one page. */
+static enum permit_status ask_pages(struct permit_client *client,
+                                    struct wire_client_message *message,
+                                    struct permit_list **ret_list)
 {
-    struct wire_client_message message = {.type = WIRE_QUERY};
-    enum permit_status status = PERMIT_E_NOMEM;
+    enum wire_list_kind kind =
+        message->type == WIRE_LIST ? message->list.kind : WIRE_LIST_SEMAPHORES;
+    enum permit_status status;
     struct call call;
 
-    if (client_is_forked(client)) {
-        return PERMIT_E_FORKED;
-    }
     call_init(&call);
-    if (client_check_name(&call, semaphore, true) != PERMIT_OK) {
-        return finish_invalid(client, &call);
-    }
-    call.list = list_create(WIRE_LIST_SEMAPHORES);
+    call.list = list_create(&client->settings.allocator, kind);
     if (call.list == NULL) {
-        (void)call_fail(&call, PERMIT_E_NOMEM, "");
-        return finish_invalid(client, &call);
+        return call_refuse(client, &call, PERMIT_E_NOMEM, "out of memory");
     }
-    message.query.semaphore = semaphore;
-    status = client_call(client, &message, &call);
+    do {
+        if (message->type == WIRE_LIST) {
+            message->list.offset = permit_list_count(call.list);
+        }
+        call.is_done = false;
+        status = client_call(client, message, &call);
+    } while (status == PERMIT_OK && call.page_count > 0 &&
+             permit_list_count(call.list) < call.total);
     if (status == PERMIT_OK) {
         *ret_list = call.list;
     } else {
@@ -165,56 +118,36 @@ enum permit_status permit_query(struct permit_client *client,
     return status;
 }
 
-/* Page by page, until one is empty or the last row is there. */
-static enum permit_status list_pages(struct permit_client *client,
-                                     enum wire_list_kind kind, const char *name,
-                                     struct call *call)
+enum permit_status permit_query(struct permit_client *client,
+                                const char *semaphore,
+                                struct permit_list **ret_list)
 {
     struct wire_client_message message;
     enum permit_status status;
+    const char *detail = "";
 
-    do {
-        memset(&message, 0, sizeof(message));
-        message.type = WIRE_LIST;
-        message.list.kind = kind;
-        message.list.name = name;
-        message.list.offset = permit_list_count(call->list);
-        call->is_done = false;
-        status = client_call(client, &message, call);
-    } while (status == PERMIT_OK && call->page_count > 0 &&
-             permit_list_count(call->list) < call->total);
-    return status;
+    if (client_is_forked(client)) {
+        return PERMIT_E_FORKED;
+    }
+    status = ask_query(semaphore, &message, &detail);
+    return status == PERMIT_OK ? ask_pages(client, &message, ret_list)
+                               : ask(client, &message, status, detail);
 }
 
 static enum permit_status list_all(struct permit_client *client,
                                    enum wire_list_kind kind, const char *name,
                                    struct permit_list **ret_list)
 {
+    struct wire_client_message message;
     enum permit_status status;
-    struct call call;
+    const char *detail = "";
 
     if (client_is_forked(client)) {
         return PERMIT_E_FORKED;
     }
-    call_init(&call);
-    if (name == NULL || strlen(name) > WIRE_NAME_BYTES_MAX) {
-        (void)call_fail(&call, PERMIT_E_INVALID,
-                        "a name has at most 128 bytes");
-        return finish_invalid(client, &call);
-    }
-    call.list = list_create(kind);
-    if (call.list == NULL) {
-        (void)call_fail(&call, PERMIT_E_NOMEM, "");
-        return finish_invalid(client, &call);
-    }
-    status = list_pages(client, kind, name, &call);
-    if (status == PERMIT_OK) {
-        *ret_list = call.list;
-    } else {
-        permit_list_destroy(call.list);
-    }
-    call_deinit(&call);
-    return status;
+    status = ask_list(kind, name, &message, &detail);
+    return status == PERMIT_OK ? ask_pages(client, &message, ret_list)
+                               : ask(client, &message, status, detail);
 }
 
 enum permit_status permit_list_semaphores(struct permit_client *client,

@@ -56,7 +56,7 @@ static bool skip_input(void)
 }
 
 /* Returns false if the grant was lost. */
-static bool hold_until_end(const struct permit_grant *grant)
+static bool hold_until_end(struct permit_grant *grant)
 {
     struct pollfd events[] = {
         {.fd = STDIN_FILENO, .events = POLLIN},

@@ -11,6 +11,8 @@
  * Law: down to -21 a status is minus the number of the wire's Reason; from -64
  * on the library says it by itself. Numbers are never reused. */
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -109,6 +111,14 @@ PERMIT_API const char *permit_status_reason(enum permit_status status);
 
 /* Returns the loss as JSON, metrics and logs name it, "hold", or "unknown". */
 PERMIT_API const char *permit_loss_name(enum permit_loss loss);
+
+/* Nothing happened, and the same request may succeed later although nobody
+ * corrects anything: true for what passes by itself (permits that are out, a
+ * daemon that drains or is away). False for what makes no sense or is not
+ * there, for what the caller wanted (PERMIT_E_CANCELLED), and where it may have
+ * happened (PERMIT_E_OUTCOME_UNKNOWN; PERMIT_E_NO_ANSWER too, though an acquire
+ * may then be asked again, for the library gives back what still comes). */
+PERMIT_API bool permit_status_is_retriable(enum permit_status status);
 
 #ifdef __cplusplus
 }

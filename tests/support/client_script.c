@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "frame.h"
+#include "memory.h"
 
 #define NS_PER_MS INT64_C(1000000)
 #define ANSWER_TIMEOUT_MS 1000
@@ -336,8 +337,8 @@ void client_script_open(struct client_script *script)
                                          .host = "here",
                                          .purpose = "",
                                          .pid = 1,
-                                         .answer_timeout_ms =
-                                             ANSWER_TIMEOUT_MS};
+                                         .answer_timeout_ms = ANSWER_TIMEOUT_MS,
+                                         .allocator = &memory_default};
 
     memset(script, 0, sizeof(*script));
     script->session_timeout_ms = 15000;

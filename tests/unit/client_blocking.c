@@ -393,6 +393,10 @@ START_TEST(no_descriptor_is_left)
         struct permit_grant *grant;
 
         ck_assert_int_eq(permit_try(other, "jobs", 1, &grant), PERMIT_OK);
+        ck_assert_uint_eq(open_fds(), before + 3);
+        ck_assert_int_ne(permit_grant_event_fd(grant), -1);
+        ck_assert_int_eq(permit_grant_event_fd(grant),
+                         permit_grant_event_fd(grant));
         ck_assert_uint_eq(open_fds(), before + 4);
         permit_grant_destroy(grant);
         permit_client_destroy(other);

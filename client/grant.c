@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "grant.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "core.h"
+#include "fork_mark.h"
+#include "memory.h"
+
+struct permit_grant *grant_create(const struct permit_allocator *allocator,
+                                  const struct belief *belief, uint32_t permits)
+{
+    struct permit_grant *grant = memory_take(allocator, sizeof(*grant));
+
+    if (grant == NULL) {
+        return NULL;
+    }
+    grant->allocator = *allocator;
+    grant->belief = belief;
+    atomic_init(&grant->permits, permits);
+    atomic_init(&grant->event_fd, -1);
+    return grant;
+}
+
+void grant_free(struct permit_grant *grant)
+{
+    struct permit_allocator allocator;
+    int fd;
+
+    if (grant == NULL) {
+        return;
+    }
+    allocator = grant->allocator;
+    fd = atomic_load(&grant->event_fd);
+    if (fd != -1) {
+        (void)close(fd);
+    }
+    memory_give(&allocator, grant);
+}
+
+void grant_take(struct permit_grant *grant, const struct core_event *event)
+{
+    grant->id = event->message->granted.grant_id;
+    grant->fence = event->message->granted.fence;
+    grant->waited_ms = event->message->granted.waited_ms;
+    atomic_store(&grant->until_ns, event->until_ns);
+}
+
+/* It fails only if the counter is full: then it is readable anyway. */
+static void make_readable(int fd)
+{
+    static const uint64_t one = 1;
+
+    (void)!write(fd, &one, sizeof(one));
+}
+
+/* Whoever sees the other's store makes it readable; at worst both do. */
+void grant_lose(struct permit_grant *grant, enum permit_loss loss)
+{
+    int fd;
+
+    atomic_store(&grant->loss, (int)loss);
+    fd = atomic_load(&grant->event_fd);
+    if (fd != -1) {
+        make_readable(fd);
+    }
+}
+
+int permit_grant_event_fd(struct permit_grant *grant)
+{
+    int fd = atomic_load(&grant->event_fd);
+    int none = -1;
+
+    if (grant->belief != NULL && fork_mark_is_child(grant->belief->fork_mark)) {
+        return -1;
+    }
+    if (fd != -1) {
+        return fd;
+    }
+    fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd == -1) {
+        return -1;
+    }
+    if (!atomic_compare_exchange_strong(&grant->event_fd, &none, fd)) {
+        (void)close(fd); /* Another thread was first. */
+        return none;
+    }
+    if (atomic_load(&grant->loss) != 0) {
+        make_readable(fd);
+    }
+    return fd;
+}
+
+/* ------------------------------------------------------------------- belief
+ */
+
+int64_t grant_believed_until(const struct permit_grant *grant)
+{
+    int64_t session_ns;
+    int64_t hold_ns;
+
+    if (grant->belief == NULL || fork_mark_is_child(grant->belief->fork_mark)) {
+        return 0;
+    }
+    session_ns = atomic_load(&grant->belief->until_ns);
+    hold_ns = atomic_load(&grant->until_ns);
+    /* After the session's deadline: a later session's belief is stored only
+     * after all grants of this one are lost. */
+    if (atomic_load(&grant->loss) != 0 || atomic_load(&grant->is_released)) {
+        return 0;
+    }
+    return session_ns < hold_ns ? session_ns : hold_ns;
+}
+
+bool grant_was_unprotected(const struct permit_grant *grant)
+{
+    int loss = atomic_load(&grant->loss);
+
+    return loss == PERMIT_LOSS_HOLD || loss == PERMIT_LOSS_SESSION ||
+           (loss == 0 && grant_believed_until(grant) <= clock_now_ns());
+}
+
+bool grant_is_given_back(enum permit_status status)
+{
+    return status == PERMIT_OK || status == PERMIT_E_NOT_HELD ||
+           status == PERMIT_E_EXPIRED || status == PERMIT_E_NO_ANSWER ||
+           status == PERMIT_E_OUTCOME_UNKNOWN;
+}
+
+bool permit_grant_is_valid(const struct permit_grant *grant)
+{
+    return grant_believed_until(grant) > clock_now_ns();
+}
+
+int64_t permit_grant_left_ms(const struct permit_grant *grant)
+{
+    int64_t left_ns = grant_believed_until(grant) - clock_now_ns();
+
+    return left_ns > 0 ? left_ns / 1000000 : 0;
+}
+
+enum permit_loss permit_grant_get_loss(const struct permit_grant *grant)
+{
+    return (enum permit_loss)atomic_load(&grant->loss);
+}
+
+void permit_grant_destroy(struct permit_grant *grant)
+{
+    if (grant == NULL) {
+        return;
+    }
+    if (grant->belief != NULL &&
+        !fork_mark_is_child(grant->belief->fork_mark)) {
+        grant->forget(grant);
+    }
+    grant_free(grant);
+}
+
+/* ---------------------------------------------------------------- what it is
+ */
+
+uint64_t permit_grant_id(const struct permit_grant *grant)
+{
+    return grant->id;
+}
+
+uint64_t permit_grant_fence(const struct permit_grant *grant)
+{
+    return grant->fence;
+}
+
+uint32_t permit_grant_permits(const struct permit_grant *grant)
+{
+    return atomic_load(&grant->permits);
+}
+
+int64_t permit_grant_waited_ms(const struct permit_grant *grant)
+{
+    return grant->waited_ms;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLIENT_GRANT_H
+#define CLIENT_GRANT_H
+
+/* The handle of a grant, which both faces hand out: what it is, and whether it
+ * is believed in. It asks the server nothing: releasing is the faces' own.
+ *
+ * Law: what other threads may look at is atomic, and what is not is written
+ * before the handle is handed out. */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "permit/request.h"
+#include "permit/result.h"
+
+struct core_event;
+struct permit_async;
+struct permit_client;
+
+/* A client's, of all its grants. */
+struct belief {
+    _Atomic int64_t until_ns; /* By the session; CLOCK_BOOTTIME. */
+    const volatile int *fork_mark;
+};
+
+struct permit_grant {
+    /* Whose it is: one of the two, NULL once that is gone. */
+    struct permit_client *client;
+    struct permit_async *async;
+    const struct belief *belief; /* NULL once the client is gone. */
+    /* The face's: forgets the handle, and gives back what is still valid
+     * without waiting. Not called in a child, nor once the client is gone. */
+    void (*forget)(struct permit_grant *grant);
+    struct permit_allocator allocator;
+    uint64_t acquire_id; /* Of the core. */
+    uint64_t id;
+    uint64_t fence;
+    int64_t waited_ms;
+    _Atomic uint32_t permits; /* Not given back yet. */
+    _Atomic int64_t until_ns; /* Of its hold. */
+    _Atomic int loss;         /* enum permit_loss, or 0. */
+    atomic_bool is_released;
+    _Atomic int event_fd; /* -1: not asked for yet. */
+    /* Of the non-blocking face. */
+    void (*on_lost)(void *arg, struct permit_grant *grant,
+                    enum permit_loss loss);
+    void *on_lost_arg;
+    struct permit_grant *next;
+    struct permit_grant *previous;
+};
+
+/* Returns NULL without memory. */
+struct permit_grant *grant_create(const struct permit_allocator *allocator,
+                                  const struct belief *belief,
+                                  uint32_t permits);
+
+/* Closes and frees; asks nothing. Accepts NULL. */
+void grant_free(struct permit_grant *grant);
+
+/* Takes what a Granted says: event is its ANSWER. */
+void grant_take(struct permit_grant *grant, const struct core_event *event);
+
+/* It is lost: readable and not valid from now on. */
+void grant_lose(struct permit_grant *grant, enum permit_loss loss);
+
+/* Until when it is believed in; 0: it is not. */
+int64_t grant_believed_until(const struct permit_grant *grant);
+
+/* Is it over although nobody with the right to it said so? Then releasing it
+ * is PERMIT_E_EXPIRED whatever the server answers. */
+bool grant_was_unprotected(const struct permit_grant *grant);
+
+/* Is the grant given back for all that the client can know, after a whole
+ * release that ended with `status`? Else it may be tried again. */
+bool grant_is_given_back(enum permit_status status);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PERMIT_REQUEST_H
+#define PERMIT_REQUEST_H
+
+/* What a user of libpermit fills in, for both faces: options and requests.
+ *
+ * Nothing here is a handle, and nothing is kept: all of it, strings too, is
+ * borrowed for the call that takes it.
+ *
+ * Law: every struct begins with its size and starts from its _INIT macro. A
+ * library that knows more fields takes their defaults; one that knows fewer
+ * refuses what it does not know (PERMIT_E_UNSUPPORTED), unless it is zero.
+ *
+ * Durations are milliseconds. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "permit/error.h"
+#include "permit/info.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PERMIT_DEFAULT_SERVER "permit://127.0.0.1:7417"
+
+struct permit_grant;
+
+/* ------------------------------------------------------------------- options
+ */
+
+/* Where a client takes its memory. Both functions may be called from any
+ * thread of the blocking face; alloc returns NULL without memory, and what it
+ * returns is aligned as malloc() aligns; free accepts what alloc returned. What
+ * the system's own functions take by themselves (a thread's stack, the
+ * resolver) does not come from here. */
+struct permit_allocator {
+    void *(*alloc)(void *arg, size_t bytes);
+    void (*free)(void *arg, void *memory);
+    void *arg;
+};
+
+enum permit_log_level {
+    PERMIT_LOG_INFO = 1, /* Connected; the session began or ended. */
+    PERMIT_LOG_WARNING   /* A connection was lost or not to be had. */
+};
+
+struct permit_options {
+    size_t struct_size;
+    /* A comma list of "permit://HOST[:7417]", "unix:///PATH" or HOST:PORT;
+     * NULL: $PERMIT_SERVER, else PERMIT_DEFAULT_SERVER. */
+    const char *server;
+    const char *name;    /* Who; NULL: $PERMIT_CLIENT_NAME, else user@host:pid.
+                          * At most 128 bytes, as purpose. */
+    const char *purpose; /* What for; NULL: "". */
+    int64_t connect_timeout_ms; /* 5,000: for all servers of the list. */
+    int64_t answer_timeout_ms; /* 5,000: beyond its wait, how long a request may
+                                * last. */
+    const struct permit_allocator *allocator; /* Copied; NULL: malloc(). */
+    /* Gets one line for people, without a newline. Called from any thread of
+     * the blocking face, one call at a time; it must not call the library.
+     * NULL: nothing is said anywhere. */
+    void (*log)(void *arg, enum permit_log_level level, const char *text);
+    void *log_arg;
+};
+#define PERMIT_OPTIONS_INIT                                                    \
+    {                                                                          \
+        sizeof(struct permit_options), NULL, NULL, NULL, 5000, 5000, NULL,     \
+            NULL, NULL                                                         \
+    }
+
+/* ------------------------------------------------------------------- acquire
+ */
+
+/* A waiter's place, given to permit_acquire_request.on_waiting. */
+struct permit_waiting {
+    uint64_t position; /* 1 is next. */
+    uint64_t queue_length;
+    uint64_t held;                           /* Permits out. */
+    uint64_t permits;                        /* As defined. */
+    const struct permit_client_info *oldest; /* Holder; NULL if none. */
+    int64_t oldest_held_ms;
+};
+
+/* What a refusal says besides its status; 0 where it says nothing. */
+struct permit_refusal {
+    uint64_t position;           /* That it had, or would have had. */
+    uint64_t permits_in_the_way; /* Held, or asked for by those before it. */
+    int64_t retry_after_ms;      /* Earlier it makes no sense to ask again. */
+};
+
+struct permit_acquire_request {
+    size_t struct_size;
+    const char *semaphore;
+    uint32_t permits;        /* 1. */
+    uint32_t expect_permits; /* 0: whatever its definition says. */
+    int64_t wait_ms;         /* 0 tries, -1 (default) has no limit. */
+    int64_t hold_ms;         /* 0 (default) has no limit. */
+    bool consume;            /* From a COUNTING one, for good: no grant. */
+    /* Shown to operators, at most 8: keys and values of at most 128 bytes. */
+    const struct permit_label *labels;
+    size_t labels_count;
+    /* Called when it begins to wait and then at most once a second: by the
+     * blocking face in the thread of the acquire. May be NULL. */
+    void (*on_waiting)(void *arg, const struct permit_waiting *waiting);
+    void *on_waiting_arg;
+    /* Non-blocking face only (NULL for the blocking one): called once when the
+     * grant is lost, never after it was released or destroyed. May be NULL. */
+    void (*on_lost)(void *arg, struct permit_grant *grant,
+                    enum permit_loss loss);
+    void *on_lost_arg;
+    /* Blocking face only (-1 for the non-blocking one): readable, it cancels
+     * the acquire (a signal's eventfd, a pipe). -1: none. */
+    int cancel_fd;
+    /* Blocking face only: gets what a refusal says. May be NULL. */
+    struct permit_refusal *ret_refusal;
+};
+#define PERMIT_ACQUIRE_REQUEST_INIT                                            \
+    {                                                                          \
+        sizeof(struct permit_acquire_request), NULL, 1, 0, -1, 0, false, NULL, \
+            0, NULL, NULL, NULL, NULL, -1, NULL                                \
+    }
+
+/* -------------------------------------------------------------------- define
+ */
+
+/* What a definition may set; the others keep their value, or take the server's
+ * default on a new semaphore. */
+enum permit_define_field {
+    PERMIT_DEFINE_KIND = 1 << 0,
+    PERMIT_DEFINE_PERMITS = 1 << 1,
+    PERMIT_DEFINE_MAX_QUEUE = 1 << 2,
+    PERMIT_DEFINE_MAX_WAIT = 1 << 3,
+    PERMIT_DEFINE_HOLD = 1 << 4
+};
+
+struct permit_definition {
+    size_t struct_size;
+    uint32_t fields; /* enum permit_define_field, or-ed. */
+    enum permit_kind kind;
+    uint32_t permits;
+    uint32_t max_queue;
+    int64_t max_wait_ms; /* -1: no limit. */
+    int64_t hold_ms;     /* 0: no limit. */
+};
+#define PERMIT_DEFINITION_INIT                                                 \
+    {                                                                          \
+        sizeof(struct permit_definition), 0, PERMIT_BOUNDED, 1, 0, -1, 0       \
+    }
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
