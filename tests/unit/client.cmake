@@ -8,7 +8,17 @@ foreach(name client_core client_hostile)
     PRIVATE ${PROJECT_SOURCE_DIR}/client ${PROJECT_SOURCE_DIR}/proto)
 endforeach()
 
+permit_test(client_connector SOURCES client_connector.c ../support/daemon.c
+            LIBS permit_static)
+target_include_directories(test_client_connector
+  PRIVATE ${PROJECT_SOURCE_DIR}/client)
+
 # With a real daemon.
+permit_test(client_options SOURCES client_options.c ../support/daemon.c
+            LIBS permit_static LABELS tsan)
+target_include_directories(test_client_options
+  PRIVATE ${PROJECT_SOURCE_DIR}/client)
+target_link_options(test_client_options PRIVATE -Wl,--wrap=getaddrinfo)
 permit_test(client_blocking SOURCES client_blocking.c ../support/daemon.c
             LIBS permit_static LABELS tsan TIMEOUT 120)
 permit_test(client_threads SOURCES client_threads.c ../support/daemon.c
@@ -17,7 +27,7 @@ permit_test(client_memory SOURCES client_memory.c ../support/daemon.c
             LIBS permit_static)
 target_link_options(test_client_memory PRIVATE
   -Wl,--wrap=malloc,--wrap=calloc,--wrap=reallocarray,--wrap=strdup)
-foreach(name client_blocking client_threads client_memory)
+foreach(name client_blocking client_memory client_options client_threads)
   add_dependencies(test_${name} permitd)
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "PERMITD_BIN=$<TARGET_FILE:permitd>")

@@ -51,6 +51,21 @@ START_TEST(a_number_that_is_no_status_is_told_from_them)
 }
 END_TEST
 
+START_TEST(what_passes_by_itself_is_retriable)
+{
+    ck_assert(permit_status_is_retriable(PERMIT_E_WOULD_BLOCK));
+    ck_assert(permit_status_is_retriable(PERMIT_E_TIMEOUT));
+    ck_assert(permit_status_is_retriable(PERMIT_E_DRAINING));
+    ck_assert(permit_status_is_retriable(PERMIT_E_DISCONNECTED));
+    ck_assert(!permit_status_is_retriable(PERMIT_OK));
+    ck_assert(!permit_status_is_retriable(PERMIT_E_CANCELLED));
+    ck_assert(!permit_status_is_retriable(PERMIT_E_INVALID));
+    ck_assert(!permit_status_is_retriable(PERMIT_E_NOT_FOUND));
+    ck_assert(!permit_status_is_retriable(PERMIT_E_OUTCOME_UNKNOWN));
+    ck_assert(!permit_status_is_retriable((enum permit_status) - 22));
+}
+END_TEST
+
 START_TEST(losses_are_named_from_1_to_their_count)
 {
     static const char *const names[PERMIT_LOSS_COUNT] = {
@@ -73,6 +88,7 @@ int main(void)
     suite_add_tcase(suite, tcase);
     tcase_add_loop_test(tcase, every_status_has_its_own_number_name_and_reason,
                         0, (int)STATUSES);
+    tcase_add_test(tcase, what_passes_by_itself_is_retriable);
     tcase_add_test(tcase, a_number_that_is_no_status_is_told_from_them);
     tcase_add_test(tcase, losses_are_named_from_1_to_their_count);
     srunner_run_all(runner, CK_NORMAL);
