@@ -8,7 +8,7 @@
 /* No daemon has more rows than this: its own limits are far below. */
 #define ROWS_MAX 16777216u
 
-/* The strings of one page. */
+/* The strings and labels of one page. */
 struct texts {
     struct texts *next;
     char bytes[];
@@ -61,7 +61,7 @@ void permit_list_destroy(struct permit_list *list)
 /* ------------------------------------------------------------------- strings
  */
 
-/* Counts the bytes of a string, or with `to` moves it there. */
+/* Counts the bytes of strings and labels, or with `to` moves them there. */
 struct mover {
     char *to; /* NULL: only count. */
     size_t bytes;
@@ -86,6 +86,33 @@ static void move_client(struct mover *mover, struct permit_client_info *client)
     move(mover, &client->address);
 }
 
+/* Behind the link, bytes begins as aligned as a pointer; so do labels. */
+static void move_labels(struct mover *mover, const struct permit_label **labels,
+                        uint32_t count)
+{
+    const size_t align = _Alignof(struct permit_label);
+    struct permit_label *moved = NULL;
+
+    if (count == 0) {
+        return;
+    }
+    mover->bytes = (mover->bytes + align - 1) / align * align;
+    if (mover->to != NULL) {
+        moved = (void *)(mover->to + mover->bytes);
+    }
+    mover->bytes += count * sizeof(*moved);
+    for (uint32_t i = 0; i < count; i++) {
+        struct permit_label label = (*labels)[i];
+
+        move(mover, &label.key);
+        move(mover, &label.value);
+        if (moved != NULL) {
+            moved[i] = label;
+        }
+    }
+    *labels = moved != NULL ? moved : *labels;
+}
+
 static void move_rows(struct mover *mover, struct permit_list *list,
                       size_t first, size_t end)
 {
@@ -95,9 +122,13 @@ static void move_rows(struct mover *mover, struct permit_list *list,
         } else if (list->kind == WIRE_LIST_HOLDERS) {
             move(mover, &list->holders[i].semaphore);
             move_client(mover, &list->holders[i].client);
+            move_labels(mover, &list->holders[i].labels,
+                        list->holders[i].labels_count);
         } else {
             move(mover, &list->waiters[i].semaphore);
             move_client(mover, &list->waiters[i].client);
+            move_labels(mover, &list->waiters[i].labels,
+                        list->waiters[i].labels_count);
         }
     }
 }

@@ -54,15 +54,16 @@ static size_t utf8_bytes(const unsigned char *text)
     return 0;
 }
 
-bool json_add_text(cJSON *object, const char *key, const char *text)
+/* Returns a copy in which bytes that are not UTF-8 are replaced, for
+ * cJSON_free(), or NULL without memory. */
+static char *to_utf8(const char *text)
 {
     size_t length = strlen(text);
     char *valid = cJSON_malloc(length * REPLACEMENT_BYTES + 1);
     char *end = valid;
-    bool is_added;
 
     if (valid == NULL) {
-        return false;
+        return NULL;
     }
     while (*text != '\0') {
         size_t bytes = utf8_bytes((const unsigned char *)text);
@@ -78,7 +79,15 @@ bool json_add_text(cJSON *object, const char *key, const char *text)
         text += bytes;
     }
     *end = '\0';
-    is_added = cJSON_AddStringToObject(object, key, valid) != NULL;
+    return valid;
+}
+
+bool json_add_text(cJSON *object, const char *key, const char *text)
+{
+    char *valid = to_utf8(text);
+    bool is_added =
+        valid != NULL && cJSON_AddStringToObject(object, key, valid) != NULL;
+
     cJSON_free(valid);
     return is_added;
 }
@@ -238,7 +247,7 @@ static bool add_parts(cJSON *object, const char *semaphore, uint32_t permits)
            add_number(part, "permits", permits);
 }
 
-/* From session_id to labels. */
+/* From session_id to identity. */
 static bool add_client(cJSON *object, const struct permit_client_info *client)
 {
     return json_add_id(object, "session_id", client->session_id) &&
@@ -247,8 +256,32 @@ static bool add_client(cJSON *object, const struct permit_client_info *client)
            add_number(object, "pid", client->pid) &&
            json_add_text(object, "purpose", client->purpose) &&
            json_add_text(object, "address", client->address) &&
-           add_null(object, "identity") &&
-           cJSON_AddObjectToObject(object, "labels") != NULL;
+           add_null(object, "identity");
+}
+
+/* Keys that become the same because they are not UTF-8 are shown once, with the
+ * first value: an object has no key twice. */
+static bool add_label(cJSON *object, const struct permit_label *label)
+{
+    char *key = to_utf8(label->key);
+    bool is_added =
+        key != NULL && (cJSON_GetObjectItemCaseSensitive(object, key) != NULL ||
+                        json_add_text(object, key, label->value));
+
+    cJSON_free(key);
+    return is_added;
+}
+
+static bool add_labels(cJSON *object, const struct permit_label *labels,
+                       uint32_t count)
+{
+    cJSON *added = cJSON_AddObjectToObject(object, "labels");
+    bool is_added = added != NULL;
+
+    for (uint32_t i = 0; i < count && is_added; i++) {
+        is_added = add_label(added, &labels[i]);
+    }
+    return is_added;
 }
 
 /* Adds when something `in_ms` from now will be; null if in_ms is negative. */
@@ -271,6 +304,7 @@ cJSON *json_holder(const struct permit_holder_info *info, int64_t now_ms)
               cJSON_AddArrayToObject(object, "slots") != NULL &&
               add_parts(object, info->semaphore, info->permits) &&
               add_client(object, &info->client) &&
+              add_labels(object, info->labels, info->labels_count) &&
               json_add_time(object, "granted_at", now_ms - info->held_ms) &&
               json_add_seconds(object, "held_seconds", info->held_ms) &&
               json_add_seconds(object, "waited_seconds", info->waited_ms) &&
@@ -306,6 +340,7 @@ cJSON *json_waiter(const struct permit_waiter_info *info, int64_t now_ms)
               add_parts(object, info->semaphore, info->permits) &&
               add_number(object, "priority", 0) &&
               add_client(object, &info->client) &&
+              add_labels(object, info->labels, info->labels_count) &&
               json_add_time(object, "queued_at", now_ms - info->waited_ms) &&
               json_add_seconds(object, "waited_seconds", info->waited_ms) &&
               add_time_in(object, "deadline", now_ms, info->expires_in_ms) &&

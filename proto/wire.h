@@ -29,7 +29,7 @@
 #define WIRE_OUTCOME_BYTES_MAX 4096
 #define WIRE_PERMITS_MAX 2147483647
 #define WIRE_PRIORITY_MAX 7
-/* Rows of a page: so many of the largest always fit into a frame. */
+/* Rows of a page; of large ones with labels fewer fit into a frame. */
 #define WIRE_PAGE_ROWS_MAX 64
 /* The largest frame of wire_encode_client(), its header too: an Acquire with
  * all its parts and labels. */
@@ -323,8 +323,9 @@ enum permit_status wire_decode_server(const uint8_t *message, size_t length,
 
 /* Writes the frame, header and message, of *message to buffer. Returns its
  * bytes; or 0 if it has more than capacity, or more than a frame may have:
- * buffer is garbage then. A page has at most WIRE_PAGE_ROWS_MAX rows. Takes no
- * memory but stack, for a page some 40 KiB. */
+ * buffer is garbage then. Of a page, which has at most WIRE_PAGE_ROWS_MAX rows,
+ * it writes those from the first on that fit: at least one. Takes no memory but
+ * stack, for a page some 60 KiB. */
 size_t wire_encode_client(const struct wire_client_message *message,
                           uint8_t *buffer, size_t capacity);
 size_t wire_encode_server(const struct wire_server_message *message,

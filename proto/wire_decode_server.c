@@ -152,6 +152,33 @@ static const char *first_semaphore(Permit__V1__Part *const *parts, size_t count)
     return count == 0 ? "" : wire_text(parts[0]->semaphore);
 }
 
+/* A row's labels; of more than there may be, the first. Returns false if the
+ * arena is full. */
+static bool read_labels(Permit__V1__Label *const *from, size_t from_count,
+                        struct wire_arena *arena,
+                        const struct permit_label **ret_labels,
+                        uint32_t *ret_count)
+{
+    uint32_t count =
+        from_count < WIRE_LABELS_MAX ? (uint32_t)from_count : WIRE_LABELS_MAX;
+    struct permit_label *labels;
+
+    if (count == 0) {
+        return true; /* The row is zeroed. */
+    }
+    labels = wire_arena_take(arena, count * sizeof(*labels));
+    if (labels == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        labels[i].key = wire_text(from[i]->key);
+        labels[i].value = wire_text(from[i]->value);
+    }
+    *ret_labels = labels;
+    *ret_count = count;
+    return true;
+}
+
 static enum permit_status read_semaphores(const Permit__V1__Page *from,
                                           struct wire_arena *arena,
                                           struct wire_page *to)
@@ -193,6 +220,10 @@ static enum permit_status read_holders(const Permit__V1__Page *from,
         rows[i].held_ms = wire_duration_ms(row->held_ms);
         rows[i].waited_ms = wire_duration_ms(row->waited_ms);
         rows[i].expires_in_ms = less_1(row->expires_in_ms_plus_1);
+        if (!read_labels(row->labels, row->n_labels, arena, &rows[i].labels,
+                         &rows[i].labels_count)) {
+            return PERMIT_E_PROTOCOL;
+        }
     }
     to->kind = WIRE_LIST_HOLDERS;
     to->count = (uint32_t)from->n_holders;
@@ -226,6 +257,10 @@ static enum permit_status read_waiters(const Permit__V1__Page *from,
         rows[i].waited_ms = wire_duration_ms(row->waited_ms);
         rows[i].expires_in_ms = less_1(row->expires_in_ms_plus_1);
         rows[i].set_aside = (enum permit_set_aside)set_aside;
+        if (!read_labels(row->labels, row->n_labels, arena, &rows[i].labels,
+                         &rows[i].labels_count)) {
+            return PERMIT_E_PROTOCOL;
+        }
     }
     to->kind = WIRE_LIST_WAITERS;
     to->count = (uint32_t)from->n_waiters;

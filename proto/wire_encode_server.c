@@ -3,7 +3,14 @@
 
 #include <assert.h>
 
+#include "frame.h"
 #include "wire_private.h"
+
+/* The most that a page has besides its rows: the frame's header, the id, the
+ * page's own tag and length, total and offset; and that a row has before it:
+ * its tag and length. */
+#define PAGE_HEAD_BYTES (FRAME_HEADER_BYTES + 11 + 4 + 11 + 11)
+#define ROW_HEAD_BYTES 4
 
 /* Ages travel plus one, so that 0 can say that there is none. */
 static uint64_t plus_1(int64_t age_ms)
@@ -138,12 +145,66 @@ static void fill_client(const struct permit_client_info *from,
     to->connected = from->connected;
 }
 
+/* What a row of holders or waiters points to. */
+struct row_parts {
+    Permit__V1__Client client;
+    Permit__V1__Part part;
+    Permit__V1__Part *part_pointer;
+    Permit__V1__Label labels[WIRE_LABELS_MAX];
+    Permit__V1__Label *label_pointers[WIRE_LABELS_MAX];
+};
+
 static void fill_part(const char *semaphore, uint32_t permits,
-                      Permit__V1__Part *to)
+                      struct row_parts *to)
 {
-    permit__v1__part__init(to);
-    to->semaphore = wire_from_text(semaphore);
-    to->permits = permits;
+    permit__v1__part__init(&to->part);
+    to->part.semaphore = wire_from_text(semaphore);
+    to->part.permits = permits;
+    to->part_pointer = &to->part;
+}
+
+static void fill_labels(const struct permit_label *from, uint32_t count,
+                        struct row_parts *to)
+{
+    assert(count <= WIRE_LABELS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        wire_fill_label(&from[i], &to->labels[i]);
+        to->label_pointers[i] = &to->labels[i];
+    }
+}
+
+/* How many bytes the rows of a page may have together. */
+static size_t room_for_rows(size_t capacity)
+{
+    size_t room = capacity < FRAME_HEADER_BYTES + FRAME_BYTES_MAX
+                      ? capacity
+                      : FRAME_HEADER_BYTES + FRAME_BYTES_MAX;
+
+    return room < PAGE_HEAD_BYTES ? 0 : room - PAGE_HEAD_BYTES;
+}
+
+/* Takes the room that a row needs. Returns false if there is not so much. */
+static bool take_room(const ProtobufCMessage *row, size_t *room)
+{
+    size_t bytes = ROW_HEAD_BYTES + protobuf_c_message_get_packed_size(row);
+
+    if (bytes > *room) {
+        return false;
+    }
+    *room -= bytes;
+    return true;
+}
+
+/* A page with rows has at least one. */
+static size_t pack_page(const struct wire_server_message *message,
+                        Permit__V1__Page *page, uint8_t *buffer,
+                        size_t capacity)
+{
+    if (message->page.count > 0 &&
+        page->n_semaphores + page->n_holders + page->n_waiters == 0) {
+        return 0;
+    }
+    return pack(message, CASE(PAGE), &page->base, buffer, capacity);
 }
 
 static size_t encode_semaphores(const struct wire_server_message *message,
@@ -152,14 +213,17 @@ static size_t encode_semaphores(const struct wire_server_message *message,
 {
     Permit__V1__Semaphore rows[WIRE_PAGE_ROWS_MAX];
     Permit__V1__Semaphore *pointers[WIRE_PAGE_ROWS_MAX];
+    size_t room = room_for_rows(capacity);
 
     for (uint32_t i = 0; i < message->page.count; i++) {
         fill_semaphore(&message->page.semaphores[i], &rows[i]);
-        pointers[i] = &rows[i];
+        if (!take_room(&rows[i].base, &room)) {
+            break;
+        }
+        pointers[page->n_semaphores++] = &rows[i];
     }
-    page->n_semaphores = message->page.count;
     page->semaphores = pointers;
-    return pack(message, CASE(PAGE), &page->base, buffer, capacity);
+    return pack_page(message, page, buffer, capacity);
 }
 
 static size_t encode_holders(const struct wire_server_message *message,
@@ -168,31 +232,34 @@ static size_t encode_holders(const struct wire_server_message *message,
 {
     Permit__V1__Holder rows[WIRE_PAGE_ROWS_MAX];
     Permit__V1__Holder *pointers[WIRE_PAGE_ROWS_MAX];
-    Permit__V1__Client clients[WIRE_PAGE_ROWS_MAX];
-    Permit__V1__Part parts[WIRE_PAGE_ROWS_MAX];
-    Permit__V1__Part *part_pointers[WIRE_PAGE_ROWS_MAX];
+    struct row_parts parts[WIRE_PAGE_ROWS_MAX];
+    size_t room = room_for_rows(capacity);
 
     for (uint32_t i = 0; i < message->page.count; i++) {
         const struct permit_holder_info *from = &message->page.holders[i];
 
         permit__v1__holder__init(&rows[i]);
-        fill_client(&from->client, &clients[i]);
+        fill_client(&from->client, &parts[i].client);
         fill_part(from->semaphore, from->permits, &parts[i]);
-        part_pointers[i] = &parts[i];
+        fill_labels(from->labels, from->labels_count, &parts[i]);
         rows[i].grant_id = from->grant_id;
         rows[i].fence = from->fence;
         rows[i].permits = from->permits;
         rows[i].n_parts = 1;
-        rows[i].parts = &part_pointers[i];
-        rows[i].client = &clients[i];
+        rows[i].parts = &parts[i].part_pointer;
+        rows[i].client = &parts[i].client;
+        rows[i].n_labels = from->labels_count;
+        rows[i].labels = parts[i].label_pointers;
         rows[i].held_ms = (uint64_t)from->held_ms;
         rows[i].waited_ms = (uint64_t)from->waited_ms;
         rows[i].expires_in_ms_plus_1 = plus_1(from->expires_in_ms);
-        pointers[i] = &rows[i];
+        if (!take_room(&rows[i].base, &room)) {
+            break;
+        }
+        pointers[page->n_holders++] = &rows[i];
     }
-    page->n_holders = message->page.count;
     page->holders = pointers;
-    return pack(message, CASE(PAGE), &page->base, buffer, capacity);
+    return pack_page(message, page, buffer, capacity);
 }
 
 static size_t encode_waiters(const struct wire_server_message *message,
@@ -201,31 +268,34 @@ static size_t encode_waiters(const struct wire_server_message *message,
 {
     Permit__V1__Waiter rows[WIRE_PAGE_ROWS_MAX];
     Permit__V1__Waiter *pointers[WIRE_PAGE_ROWS_MAX];
-    Permit__V1__Client clients[WIRE_PAGE_ROWS_MAX];
-    Permit__V1__Part parts[WIRE_PAGE_ROWS_MAX];
-    Permit__V1__Part *part_pointers[WIRE_PAGE_ROWS_MAX];
+    struct row_parts parts[WIRE_PAGE_ROWS_MAX];
+    size_t room = room_for_rows(capacity);
 
     for (uint32_t i = 0; i < message->page.count; i++) {
         const struct permit_waiter_info *from = &message->page.waiters[i];
 
         permit__v1__waiter__init(&rows[i]);
-        fill_client(&from->client, &clients[i]);
+        fill_client(&from->client, &parts[i].client);
         fill_part(from->semaphore, from->permits, &parts[i]);
-        part_pointers[i] = &parts[i];
+        fill_labels(from->labels, from->labels_count, &parts[i]);
         rows[i].acquire_id = from->acquire_id;
         rows[i].position = from->position;
         rows[i].permits = from->permits;
         rows[i].n_parts = 1;
-        rows[i].parts = &part_pointers[i];
-        rows[i].client = &clients[i];
+        rows[i].parts = &parts[i].part_pointer;
+        rows[i].client = &parts[i].client;
+        rows[i].n_labels = from->labels_count;
+        rows[i].labels = parts[i].label_pointers;
         rows[i].waited_ms = (uint64_t)from->waited_ms;
         rows[i].expires_in_ms_plus_1 = plus_1(from->expires_in_ms);
         rows[i].set_aside = (Permit__V1__SetAside)from->set_aside;
-        pointers[i] = &rows[i];
+        if (!take_room(&rows[i].base, &room)) {
+            break;
+        }
+        pointers[page->n_waiters++] = &rows[i];
     }
-    page->n_waiters = message->page.count;
     page->waiters = pointers;
-    return pack(message, CASE(PAGE), &page->base, buffer, capacity);
+    return pack_page(message, page, buffer, capacity);
 }
 
 static size_t encode_page(const struct wire_server_message *message,

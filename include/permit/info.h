@@ -72,6 +72,8 @@ struct permit_holder_info {
     int64_t held_ms;
     int64_t waited_ms;     /* Before it was granted. */
     int64_t expires_in_ms; /* -1: never. */
+    const struct permit_label *labels;
+    uint32_t labels_count;
 };
 
 struct permit_waiter_info {
@@ -83,6 +85,8 @@ struct permit_waiter_info {
     int64_t waited_ms;
     int64_t expires_in_ms; /* Until its wait ends; -1: never. */
     enum permit_set_aside set_aside;
+    const struct permit_label *labels;
+    uint32_t labels_count;
 };
 
 #endif

@@ -41,6 +41,8 @@ static const struct permit_semaphore_info builds = {
     .lost_total = {1, 3, 0, 4, 5},
     .durable = true};
 
+static const struct permit_label nightly[] = {{"job", "nightly"}, {"k", ""}};
+
 static const struct permit_client_info alice = {
     17, "alice@ci-4:812", "ci-4", 812, "make", "10.0.0.4:51344", true};
 
@@ -71,7 +73,9 @@ START_TEST(a_holder_has_the_shape_of_the_conventions)
                                         .client = alice,
                                         .held_ms = 601000,
                                         .waited_ms = 2,
-                                        .expires_in_ms = 1000};
+                                        .expires_in_ms = 1000,
+                                        .labels = nightly,
+                                        .labels_count = 2};
 
     assert_json(
         json_holder(&holder, NOW_MS),
@@ -79,7 +83,8 @@ START_TEST(a_holder_has_the_shape_of_the_conventions)
         "\"permits\":2,\"slots\":[],\"parts\":[{\"semaphore\":\"builds\","
         "\"permits\":2}],\"session_id\":\"17\",\"name\":\"alice@ci-4:812\","
         "\"host\":\"ci-4\",\"pid\":812,\"purpose\":\"make\","
-        "\"address\":\"10.0.0.4:51344\",\"identity\":null,\"labels\":{},"
+        "\"address\":\"10.0.0.4:51344\",\"identity\":null,"
+        "\"labels\":{\"job\":\"nightly\",\"k\":\"\"},"
         "\"granted_at\":\"2026-11-21T00:00:22.123Z\",\"held_seconds\":601,"
         "\"waited_seconds\":0.002,"
         "\"expires_at\":\"2026-11-21T00:10:24.123Z\",\"connected\":true,"
@@ -296,6 +301,23 @@ START_TEST(controls_and_quotes_are_escaped)
 }
 END_TEST
 
+START_TEST(labels_are_escaped_and_no_key_comes_twice)
+{
+    static const struct permit_label labels[] = {{"\xff", "1"},
+                                                 {"\xfe", "2"},
+                                                 {"a\"\n", "</b>\\\x1b"},
+                                                 {"A\"\n", "\xff"}};
+    struct permit_waiter_info waiter = {
+        .semaphore = "a", .client = alice, .labels = labels, .labels_count = 4};
+    cJSON *object = json_waiter(&waiter, NOW_MS);
+
+    assert_json(cJSON_DetachItemFromObject(object, "labels"),
+                "{\"" BAD "\":\"1\",\"a\\\"\\n\":\"</b>\\\\\\u001b\","
+                "\"A\\\"\\n\":\"" BAD "\"}");
+    cJSON_Delete(object);
+}
+END_TEST
+
 START_TEST(ids_keep_all_their_digits)
 {
     cJSON *object = cJSON_CreateObject();
@@ -318,10 +340,14 @@ static cJSON *make(int which)
 {
     static const struct permit_holder_info holder = {
         .semaphore = "a",
-        .client = {.name = "", .host = "", .purpose = "", .address = ""}};
+        .client = {.name = "", .host = "", .purpose = "", .address = ""},
+        .labels = nightly,
+        .labels_count = 2};
     static const struct permit_waiter_info waiter = {
         .semaphore = "a",
-        .client = {.name = "", .host = "", .purpose = "", .address = ""}};
+        .client = {.name = "", .host = "", .purpose = "", .address = ""},
+        .labels = nightly,
+        .labels_count = 2};
 
     return which == 0   ? json_semaphore(&builds)
            : which == 1 ? json_holder(&holder, NOW_MS)
@@ -369,6 +395,7 @@ int main(void)
     tcase_add_loop_test(tcase, text_is_valid_utf_8_whatever_came, 0,
                         COUNT(text_cases));
     tcase_add_test(tcase, controls_and_quotes_are_escaped);
+    tcase_add_test(tcase, labels_are_escaped_and_no_key_comes_twice);
     tcase_add_test(tcase, ids_keep_all_their_digits);
     tcase_add_loop_test(
         tcase, without_memory_there_is_nothing_and_nothing_leaks, 0, 3);

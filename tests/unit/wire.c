@@ -201,8 +201,10 @@ START_TEST(the_largest_request_has_a_bound)
 }
 END_TEST
 
-/* A page of the largest rows fits into a frame, and into a client's arena. */
-START_TEST(a_page_of_the_most_and_largest_rows_fits)
+/* The rows are the largest: those that fit into a frame are in the page, and
+ * fit into a client's arena. */
+static void assert_page(enum wire_list_kind kind, uint32_t labels_count,
+                        uint32_t expected)
 {
     static char text[WIRE_TEXT_BYTES_MAX + 1];
     static struct permit_semaphore_info semaphores[WIRE_PAGE_ROWS_MAX];
@@ -211,20 +213,23 @@ START_TEST(a_page_of_the_most_and_largest_rows_fits)
     static uint8_t frame[FRAME_HEADER_BYTES + FRAME_BYTES_MAX];
     const struct permit_client_info client = {
         UINT64_MAX, text, text, UINT64_MAX, text, text, true};
-    struct wire_server_message message = {
-        .id = UINT64_MAX,
-        .type = WIRE_PAGE,
-        .page = {.kind = (enum wire_list_kind)_i,
-                 .total = UINT64_MAX,
-                 .offset = UINT64_MAX,
-                 .count = WIRE_PAGE_ROWS_MAX,
-                 .semaphores = semaphores,
-                 .holders = holders,
-                 .waiters = waiters}};
+    struct wire_server_message message = {.id = UINT64_MAX,
+                                          .type = WIRE_PAGE,
+                                          .page = {.kind = kind,
+                                                   .total = UINT64_MAX,
+                                                   .offset = UINT64_MAX,
+                                                   .count = WIRE_PAGE_ROWS_MAX,
+                                                   .semaphores = semaphores,
+                                                   .holders = holders,
+                                                   .waiters = waiters}};
     struct wire_server_message decoded;
+    struct permit_label labels[WIRE_LABELS_MAX];
     size_t length;
 
     memset(text, 'x', WIRE_TEXT_BYTES_MAX);
+    for (size_t i = 0; i < WIRE_LABELS_MAX; i++) {
+        labels[i] = (struct permit_label){text, text};
+    }
     for (size_t i = 0; i < WIRE_PAGE_ROWS_MAX; i++) {
         memset(&semaphores[i], 0xff, sizeof(semaphores[i]));
         semaphores[i].name = text;
@@ -235,11 +240,12 @@ START_TEST(a_page_of_the_most_and_largest_rows_fits)
         semaphores[i].oldest_hold_ms = INT64_MAX;
         semaphores[i].durable = true;
         holders[i] = (struct permit_holder_info){
-            UINT64_MAX, UINT64_MAX, text,      UINT32_MAX,
-            client,     INT64_MAX,  INT64_MAX, INT64_MAX};
+            UINT64_MAX, UINT64_MAX, text,      UINT32_MAX, client,
+            INT64_MAX,  INT64_MAX,  INT64_MAX, labels,     labels_count};
         waiters[i] = (struct permit_waiter_info){
-            UINT64_MAX, UINT64_MAX, text,      UINT32_MAX,
-            client,     INT64_MAX,  INT64_MAX, PERMIT_SET_ASIDE_DISCONNECTED};
+            UINT64_MAX, UINT64_MAX,  text,      UINT32_MAX,
+            client,     INT64_MAX,   INT64_MAX, PERMIT_SET_ASIDE_DISCONNECTED,
+            labels,     labels_count};
     }
     length = wire_encode_server(&message, frame, sizeof(frame));
     ck_assert_uint_gt(length, 0);
@@ -247,8 +253,36 @@ START_TEST(a_page_of_the_most_and_largest_rows_fits)
                                         length - FRAME_HEADER_BYTES, &arena,
                                         &decoded),
                      PERMIT_OK);
-    ck_assert_int_eq(decoded.page.kind, _i);
-    ck_assert_uint_eq(decoded.page.count, WIRE_PAGE_ROWS_MAX);
+    ck_assert_int_eq(decoded.page.kind, kind);
+    ck_assert_uint_eq(decoded.page.count, expected);
+}
+
+START_TEST(a_page_of_the_most_and_largest_rows_without_labels_fits)
+{
+    assert_page((enum wire_list_kind)_i, 0, WIRE_PAGE_ROWS_MAX);
+}
+END_TEST
+
+/* A row has some 2,900 bytes then. */
+START_TEST(a_page_ends_before_the_first_row_that_does_not_fit)
+{
+    assert_page((enum wire_list_kind)_i, WIRE_LABELS_MAX, 22);
+}
+END_TEST
+
+START_TEST(no_frame_of_a_server_is_written_beyond_its_buffer)
+{
+    const struct wire_server_message *message = &server_cases[_i].message;
+    uint8_t frame[4096];
+    size_t length = wire_encode_server(message, frame, sizeof(frame));
+
+    for (size_t capacity = 0; capacity < length; capacity++) {
+        uint8_t *small = malloc(capacity + (capacity == 0));
+
+        ck_assert_ptr_nonnull(small);
+        ck_assert_uint_eq(wire_encode_server(message, small, capacity), 0);
+        free(small);
+    }
 }
 END_TEST
 
@@ -352,8 +386,15 @@ static TCase *make_tcase(void)
     tcase_add_loop_test(tcase, no_frame_is_written_beyond_its_buffer, 0,
                         (int)CLIENT_CASES);
     tcase_add_test(tcase, the_largest_request_has_a_bound);
-    tcase_add_loop_test(tcase, a_page_of_the_most_and_largest_rows_fits,
+    tcase_add_loop_test(tcase,
+                        a_page_of_the_most_and_largest_rows_without_labels_fits,
                         WIRE_LIST_SEMAPHORES, WIRE_LIST_WAITERS + 1);
+    tcase_add_loop_test(tcase,
+                        a_page_ends_before_the_first_row_that_does_not_fit,
+                        WIRE_LIST_HOLDERS, WIRE_LIST_WAITERS + 1);
+    tcase_add_loop_test(tcase,
+                        no_frame_of_a_server_is_written_beyond_its_buffer, 0,
+                        (int)SERVER_CASES);
     tcase_add_loop_test(tcase,
                         the_hash_leaves_out_id_mark_and_wait_and_nothing_else,
                         0, (int)CLIENT_CASES);

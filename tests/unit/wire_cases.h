@@ -261,10 +261,12 @@ static const struct server_case {
            "permits: 2 parts { semaphore: 'jobs' permits: 2 } client { "
            "session_id: 17 name: 'alice@ci-4:812' host: 'ci-4' pid: 812 "
            "purpose: 'make' address: '10.0.0.4:51344' connected: true } "
+           "labels { key: 'job' value: 'nightly' } labels { key: 'k' } "
            "held_ms: 601 waited_ms: 2 expires_in_ms_plus_1: 1 } }",
-           "080b725208411040224c08051006180222080a046a6f627310022a330811120e616"
+           "080b726708411040226108051006180222080a046a6f627310022a330811120e616"
            "c6963654063692d343a3831321a0463692d3420ac062a046d616b65320e31302e30"
-           "2e302e343a3531333434400138d90440024801",
+           "2e302e343a35313334344001320e0a036a6f6212076e696768746c7932030a016b3"
+           "8d90440024801",
            .id = 11, .type = WIRE_PAGE,
            .page = {.kind = WIRE_LIST_HOLDERS,
                     .total = 65,
@@ -285,35 +287,44 @@ static const struct server_case {
                                         .connected = true},
                              .held_ms = 601,
                              .waited_ms = 2,
-                             .expires_in_ms = 0}}}),
-    SERVER("id: 12 page { total: 1 waiters { acquire_id: 5 position: 1 "
-           "permits: 2 parts { semaphore: 'jobs' permits: 2 } client { "
-           "session_id: 17 name: 'alice@ci-4:812' host: 'ci-4' pid: 812 "
-           "purpose: 'make' address: '10.0.0.4:51344' connected: true } "
-           "waited_ms: 2 set_aside: SET_ASIDE_DISCONNECTED } }",
-           "080c724d08012a4908051001180222080a046a6f6273100232330811120e616c696"
-           "3654063692d343a3831321a0463692d3420ac062a046d616b65320e31302e302e30"
-           "2e343a3531333434400140025003",
-           .id = 12, .type = WIRE_PAGE,
-           .page = {.kind = WIRE_LIST_WAITERS,
-                    .total = 1,
-                    .count = 1,
-                    .waiters =
-                        (const struct permit_waiter_info[]){
-                            {.acquire_id = 5,
-                             .position = 1,
-                             .semaphore = "jobs",
-                             .permits = 2,
-                             .client = {.session_id = 17,
-                                        .name = "alice@ci-4:812",
-                                        .host = "ci-4",
-                                        .pid = 812,
-                                        .purpose = "make",
-                                        .address = "10.0.0.4:51344",
-                                        .connected = true},
-                             .waited_ms = 2,
-                             .expires_in_ms = -1,
-                             .set_aside = PERMIT_SET_ASIDE_DISCONNECTED}}}),
+                             .expires_in_ms = 0,
+                             .labels =
+                                 (const struct permit_label[]){
+                                     {"job", "nightly"}, {"k", ""}},
+                             .labels_count = 2}}}),
+    SERVER(
+        "id: 12 page { total: 1 waiters { acquire_id: 5 position: 1 "
+        "permits: 2 parts { semaphore: 'jobs' permits: 2 } client { "
+        "session_id: 17 name: 'alice@ci-4:812' host: 'ci-4' pid: 812 "
+        "purpose: 'make' address: '10.0.0.4:51344' connected: true } "
+        "labels { key: 'job' value: 'nightly' } waited_ms: 2 set_aside: "
+        "SET_ASIDE_DISCONNECTED } }",
+        "080c725d08012a5908051001180222080a046a6f6273100232330811120e616c696"
+        "3654063692d343a3831321a0463692d3420ac062a046d616b65320e31302e302e30"
+        "2e343a353133343440013a0e0a036a6f6212076e696768746c7940025003",
+        .id = 12, .type = WIRE_PAGE,
+        .page = {.kind = WIRE_LIST_WAITERS,
+                 .total = 1,
+                 .count = 1,
+                 .waiters =
+                     (const struct permit_waiter_info[]){
+                         {.acquire_id = 5,
+                          .position = 1,
+                          .semaphore = "jobs",
+                          .permits = 2,
+                          .client = {.session_id = 17,
+                                     .name = "alice@ci-4:812",
+                                     .host = "ci-4",
+                                     .pid = 812,
+                                     .purpose = "make",
+                                     .address = "10.0.0.4:51344",
+                                     .connected = true},
+                          .waited_ms = 2,
+                          .expires_in_ms = -1,
+                          .set_aside = PERMIT_SET_ASIDE_DISCONNECTED,
+                          .labels =
+                              (const struct permit_label[]){{"job", "nightly"}},
+                          .labels_count = 1}}}),
     SERVER("id: 13 page { total: 3 offset: 9 }", "080d720408031009", .id = 13,
            .type = WIRE_PAGE,
            .page = {.kind = WIRE_LIST_SEMAPHORES, .total = 3, .offset = 9}),
