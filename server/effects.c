@@ -103,6 +103,33 @@ static void carry_out_opening(struct sessions *sessions,
     session_send(session, &message, true);
 }
 
+/* An acquire was answered, or something of its grant came back: its labels are
+ * of no more use if it has no grant now. */
+static void drop_labels_of_ended(struct sessions *sessions, uint64_t session_id,
+                                 uint64_t acquire_id)
+{
+    struct session *session = session_find(sessions, session_id);
+    struct engine_grant_view grant;
+
+    if (session != NULL && session->labels.kept > 0 &&
+        !engine_view_grant(sessions->options.engine, session_id, acquire_id,
+                           &grant)) {
+        labels_drop(&session->labels, acquire_id);
+    }
+}
+
+static void carry_out_record(struct sessions *sessions,
+                             const struct engine_record *record)
+{
+    if (gate_record(sessions->options.gate, record) != PERMIT_OK) {
+        sessions->has_failed = true;
+    }
+    if (record->type == ENGINE_RECORD_RELEASED ||
+        record->type == ENGINE_RECORD_EXPIRED) {
+        drop_labels_of_ended(sessions, record->session_id, record->acquire_id);
+    }
+}
+
 static void carry_out_answer(struct sessions *sessions,
                              const struct engine_effect *effect)
 {
@@ -123,6 +150,7 @@ static void carry_out_answer(struct sessions *sessions,
     answer = compact(&effect->answer);
     answers_end(&session->answers, effect->request_id, &answer);
     watcher_stop(session, effect->request_id);
+    drop_labels_of_ended(sessions, effect->session_id, effect->request_id);
     session_answer(session, effect->request_id, &answer);
 }
 
@@ -153,6 +181,7 @@ static void carry_out_end(struct sessions *sessions,
     }
     session_leave(session);
     watcher_stop_all(session);
+    labels_deinit(&session->labels);
     if (session->has_said_bye) {
         done.id = session->hello_id;
         session_send(session, &done, true);
@@ -171,10 +200,7 @@ void sessions_carry_out(struct sessions *sessions)
     while (engine_next_effect(sessions->options.engine, &effect)) {
         switch (effect.type) {
         case ENGINE_EFFECT_RECORD:
-            if (gate_record(sessions->options.gate, effect.record) !=
-                PERMIT_OK) {
-                sessions->has_failed = true;
-            }
+            carry_out_record(sessions, effect.record);
             break;
         case ENGINE_EFFECT_ANSWER:
             carry_out_answer(sessions, &effect);

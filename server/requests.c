@@ -30,8 +30,8 @@ static const char *prepare_acquire(const struct sessions *sessions,
     if (acquire->priority != 0) {
         return "priorities are not served yet";
     }
-    if (acquire->settle || acquire->join || acquire->labels_count > 0) {
-        return "settle, join and labels are not served yet";
+    if (acquire->settle || acquire->join) {
+        return "settle and join are not served yet";
     }
     event->type = ENGINE_ACQUIRE;
     event->acquire.semaphore = acquire->parts[0].semaphore;
@@ -247,27 +247,39 @@ static const struct {
     [WIRE_DELETE] = {.prepare = prepare_delete},
 };
 
+/* Keeps what an acquire needs besides the engine, before the event, for the
+ * answer to it takes off again what is of no more use. Returns false without
+ * memory. */
+static bool begin_acquire(struct session *session, uint64_t id,
+                          const struct wire_acquire *acquire)
+{
+    if (acquire->labels_count > 0 &&
+        !labels_keep(&session->labels, id, acquire->labels,
+                     acquire->labels_count)) {
+        return false;
+    }
+    if (acquire->waiting && acquire->wait_ms != 0) {
+        struct watcher *watcher = watcher_create(session, id);
+
+        if (watcher == NULL) {
+            return false;
+        }
+        watcher_start(watcher);
+    }
+    return true;
+}
+
 /* Applies a new request, entered as under way. */
 static void apply(struct session *session,
                   const struct wire_client_message *message,
                   struct engine_event *event)
 {
-    struct watcher *watcher = NULL;
-
-    if (message->type == WIRE_ACQUIRE && message->acquire.waiting &&
-        message->acquire.wait_ms != 0) {
-        watcher = watcher_create(session, message->id);
-        if (watcher == NULL) {
-            session_refuse(session, message->id, PERMIT_E_UNAVAILABLE,
-                           "the daemon has no memory: come back later");
-            return;
-        }
-        /* Before the event, for its answer takes the watcher off again. */
-        watcher_start(watcher);
-    }
-    if (answers_begin(&session->answers, message->id, event->body_hash) !=
-        PERMIT_OK) {
+    if ((message->type == WIRE_ACQUIRE &&
+         !begin_acquire(session, message->id, &message->acquire)) ||
+        answers_begin(&session->answers, message->id, event->body_hash) !=
+            PERMIT_OK) {
         watcher_stop(session, message->id);
+        labels_drop(&session->labels, message->id);
         session_refuse(session, message->id, PERMIT_E_UNAVAILABLE,
                        "the daemon has no memory: come back later");
         return;

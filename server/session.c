@@ -127,6 +127,7 @@ void session_free(struct session *session)
     }
     explicit_bzero(session->secret, sizeof(session->secret));
     answers_deinit(&session->answers);
+    labels_deinit(&session->labels);
     free(session->texts);
     free(session);
 }

@@ -7,6 +7,7 @@
 
 #include "answers.h"
 #include "frame.h"
+#include "labels.h"
 #include "session.h"
 #include "wire.h"
 
@@ -40,6 +41,7 @@ struct session {
                          * without an answer, but for waiters. */
     struct answers answers;
     struct watcher *watchers;
+    struct labels labels; /* Of its acquires that wait or hold. */
     uint8_t secret[WIRE_SECRET_BYTES];
     uint64_t pid;
     char *texts; /* name, host, purpose: one piece of memory. */

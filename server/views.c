@@ -42,6 +42,17 @@ void session_describe(const struct sessions *sessions, uint64_t session_id,
                                     .connected = session->connection_id != 0};
 }
 
+static uint32_t find_labels(const struct sessions *sessions,
+                            uint64_t session_id, uint64_t acquire_id,
+                            const struct permit_label **ret_labels)
+{
+    static const struct labels none;
+    const struct session *session = session_find(sessions, session_id);
+
+    return labels_find(session == NULL ? &none : &session->labels, acquire_id,
+                       ret_labels);
+}
+
 static void fill_semaphore(const struct sessions *sessions, uint64_t now_ns,
                            const struct engine_semaphore_view *view,
                            struct permit_semaphore_info *row)
@@ -137,6 +148,8 @@ size_t sessions_view_holders(struct sessions *sessions, const char *semaphore,
                 .waited_ms = view->waited_ms,
                 .expires_in_ms = left_ms(now_ns, view->expires_ns)};
             session_describe(sessions, view->session_id, &row->client);
+            row->labels_count = find_labels(sessions, view->session_id,
+                                            view->acquire_id, &row->labels);
         }
     } while (count == ROWS && done < rows_max);
     return done;
@@ -168,6 +181,8 @@ size_t sessions_view_waiters(struct sessions *sessions, const char *semaphore,
                 .set_aside = view->disconnected ? PERMIT_SET_ASIDE_DISCONNECTED
                                                 : PERMIT_SET_ASIDE_NO};
             session_describe(sessions, view->session_id, &row->client);
+            row->labels_count = find_labels(sessions, view->session_id,
+                                            view->acquire_id, &row->labels);
         }
     } while (count == ROWS && done < rows_max);
     return done;

@@ -6,6 +6,7 @@
 #include <event2/buffer.h>
 
 #include "http_private.h"
+#include "labels.h"
 
 /* Rows that a filter by state looks at in a turn. */
 #define SCAN_SLICES 4
@@ -20,6 +21,7 @@ struct row {
         struct permit_waiter_info waiter;
     };
     char texts[5][TEXT_BYTES];
+    struct permit_label *labels; /* NULL: it has none. */
 };
 
 /* A page under way: its rows are taken in one turn, as one snapshot, and
@@ -70,7 +72,18 @@ static void keep_client(struct row *row, struct permit_client_info *client)
     client->address = keep(row->texts[4], client->address);
 }
 
-static void keep_row(struct page *page, const union slice *slice, size_t i)
+/* Returns false without memory. */
+static bool keep_labels(struct row *row, const struct permit_label **labels,
+                        uint32_t count)
+{
+    if (count > 0) {
+        *labels = row->labels = labels_copy(*labels, count);
+    }
+    return count == 0 || row->labels != NULL;
+}
+
+/* Returns false without memory. */
+static bool keep_row(struct page *page, const union slice *slice, size_t i)
 {
     struct row *row = &page->rows[page->rows_count++];
 
@@ -81,11 +94,14 @@ static void keep_row(struct page *page, const union slice *slice, size_t i)
         row->holder = slice->holders[i];
         row->holder.semaphore = keep(row->texts[0], row->holder.semaphore);
         keep_client(row, &row->holder.client);
+        return keep_labels(row, &row->holder.labels, row->holder.labels_count);
     } else {
         row->waiter = slice->waiters[i];
         row->waiter.semaphore = keep(row->texts[0], row->waiter.semaphore);
         keep_client(row, &row->waiter.client);
+        return keep_labels(row, &row->waiter.labels, row->waiter.labels_count);
     }
+    return true;
 }
 
 static size_t view(struct page *page, union slice *slice, size_t rows_max,
@@ -108,8 +124,9 @@ static size_t view(struct page *page, union slice *slice, size_t rows_max,
                                  now_ns, slice->waiters, rows_max, ret_total);
 }
 
-/* Without a filter: the wanted rows, from offset on. */
-static void take_rows(struct page *page)
+/* Without a filter: the wanted rows, from offset on. Returns false without
+ * memory. */
+static bool take_rows(struct page *page)
 {
     union slice slice;
     size_t count = 1;
@@ -122,11 +139,14 @@ static void take_rows(struct page *page)
             view(page, &slice, left < HTTP_SLICE_ROWS ? left : HTTP_SLICE_ROWS,
                  &page->matching);
         for (size_t i = 0; i < count; i++) {
-            keep_row(page, &slice, i);
+            if (!keep_row(page, &slice, i)) {
+                return false;
+            }
         }
         page->scanned += count;
     } while (count > 0 && page->rows_count < page->query.limit);
     page->is_taken = true;
+    return true;
 }
 
 static void keep_if_it_matches(struct page *page, const union slice *slice,
@@ -137,7 +157,7 @@ static void keep_if_it_matches(struct page *page, const union slice *slice,
     }
     if (page->matching >= page->query.offset &&
         page->rows_count < page->query.limit) {
-        keep_row(page, slice, i);
+        (void)keep_row(page, slice, i); /* Semaphores have no labels. */
     }
     page->matching++;
 }
@@ -239,6 +259,9 @@ void page_destroy(struct page *page)
         evhttp_request_free(page->request);
     }
     evbuffer_free(page->body);
+    for (size_t i = 0; i < page->rows_count; i++) {
+        free(page->rows[i].labels);
+    }
     free(page->rows);
     free(page);
 }
@@ -256,12 +279,15 @@ static void work_later(struct http *http)
 /* Does a turn's work. Returns whether the page is whole, or can't be. */
 static bool page_continue(struct page *page, bool *ret_has_memory)
 {
+    *ret_has_memory = true;
     if (!page->is_taken && page->query.state != NULL) {
         take_matching_rows(page);
     } else if (!page->is_taken) {
-        take_rows(page);
+        *ret_has_memory = take_rows(page);
     }
-    *ret_has_memory = !page->is_taken || render(page);
+    if (page->is_taken) {
+        *ret_has_memory = render(page);
+    }
     return page->is_rendered || !*ret_has_memory;
 }
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from conftest import eventually
-from wire import kind
+from wire import kind, labels
 
 SEMAPHORE = {
     "name": str, "kind": str, "permits": int, "held": int, "available": int,
@@ -75,9 +75,10 @@ def fixture_busy(shared):
     alice.define("counting", 0, "COUNTING")
     alice.define("team/one/a", 1)
     alice.acquire("active")
-    alice.acquire("busy", 2, hold_ms=60000)
+    alice.acquire("busy", 2, hold_ms=60000,
+                  labels=labels({"job": "nightly", "\x1b\"": b"<\xff>"}))
     bob.acquire("busy", 1)
-    bob.send_acquire("busy", 2, wait_ms=600000)
+    bob.send_acquire("busy", 2, wait_ms=600000, labels=labels({"k": ""}))
     bob.send_acquire("busy", 1, wait_ms=-1)
     bob.ping()
     yield alice, bob
@@ -191,6 +192,8 @@ def test_holders(shared, busy):
     assert 59 < expires.total_seconds() < 61
     assert second["expires_at"] is None and second["name"] == "bob"
     assert first["connected"] is True and int(first["fence"]) > 0
+    assert first["labels"] == {"job": "nightly", "\x1b\"": "<\ufffd>"}
+    assert second["labels"] == {}
 
 
 def test_waiters(shared, busy):
@@ -206,6 +209,7 @@ def test_waiters(shared, busy):
     # The semaphore caps it at half an hour.
     assert second["deadline"] is not None
     assert first["set_aside"] is None
+    assert first["labels"] == {"k": ""} and second["labels"] == {}
     page = shared.get("/api/v1/semaphores/busy/waiters?offset=1&limit=1")[2]
     assert [row["position"] for row in page["waiters"]] == [2]
 

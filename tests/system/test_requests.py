@@ -5,7 +5,7 @@ import time
 import pytest
 
 from conftest import eventually
-from wire import (PERMITS_MAX, acquire_frame, frame, held, kind, loss,
+from wire import (PERMITS_MAX, acquire_frame, frame, held, kind, labels, loss,
                   message, part, pb, reason, request)
 
 REQUESTS = {
@@ -211,9 +211,11 @@ def test_c11_a_counting_semaphore_may_start_at_0(shared, jobs):
     {"priority": 2**32 - 1}, {"parts": []},
     {"parts": [part(f"s{n}") for n in range(9)]},
     {"parts": [part("s1"), part("s1")]},
-    {"labels": [pb.Label(key=b"k", value=b"v")] * 9},
+    {"labels": labels({f"k{n}": "v" for n in range(9)})},
+    {"labels": labels({"k": "v"}) * 2}, {"labels": labels({"": "v"})},
+    {"labels": labels({"k": "v" * 129})}, {"labels": labels({"k\0": "v"})},
 ], ids=["wait", "wait_least", "priority", "priority_most", "no_part", "nine",
-        "twice", "labels"])
+        "twice", "labels", "label_twice", "no_key", "label_long", "label_nul"])
 def test_c11_an_acquire_that_makes_no_sense_is_invalid(shared, fields):
     with shared.client() as line:
         for number in range(9):
@@ -225,9 +227,8 @@ def test_c11_an_acquire_that_makes_no_sense_is_invalid(shared, fields):
 
 @pytest.mark.parametrize("fields", [
     {"priority": 1}, {"settle": True}, {"join": True},
-    {"labels": [pb.Label(key=b"k", value=b"v")]},
     {"parts": [part("s1"), part("s2")]},
-], ids=["priority", "settle", "join", "labels", "two"])
+], ids=["priority", "settle", "join", "two"])
 def test_what_is_not_served_yet_is_unsupported(shared, fields):
     with shared.client() as line:
         line.define("s1")
@@ -586,6 +587,49 @@ def test_pages_show_who_holds_and_who_waits(shared, jobs):
         semaphore = alice.query(jobs)
         assert (semaphore.held, semaphore.available, semaphore.holders,
                 semaphore.waiters, semaphore.waiting_permits) == (2, 1, 1, 2, 3)
+
+
+def test_labels_are_shown_while_it_waits_and_holds(shared, jobs):
+    nightly = {b"job": b"nightly", b"\xff\n": b""}
+    with shared.client() as alice, shared.client() as bob:
+        alice.define(jobs)
+        alice.acquire(jobs, id=3)
+        id = bob.send_acquire(jobs, wait_ms=-1, labels=labels(nightly))
+        bob.ping()
+        assert labels(alice.list("WAITERS", jobs).waiters[0].labels) == nightly
+        assert not alice.list("HOLDERS", jobs).holders[0].labels
+        alice.release(3)
+        assert kind(bob.answer(id)) == "granted"
+        assert labels(alice.list("HOLDERS", jobs).holders[0].labels) == nightly
+        bob.release(id)
+        again = bob.acquire(jobs, labels=labels({"job": "weekly"}))
+        assert kind(again) == "granted"
+        row, = alice.list("HOLDERS", jobs).holders
+        assert labels(row.labels) == {b"job": b"weekly"}
+
+
+def test_pages_of_the_largest_rows_have_fewer(shared, jobs):
+    most = labels({bytes([97 + n]) * 128: b"v" * 128 for n in range(8)})
+    text = "x" * 128
+    hello = {"host": text, "purpose": text}
+    with shared.client(text, hello) as line:
+        line.define(jobs, 64)
+        grants = [line.acquire(jobs, labels=most) for _ in range(64)]
+        waiters = [line.send_acquire(jobs, wait_ms=-1, labels=most)
+                   for _ in range(3)]
+        found = []
+        while len(found) < 64:
+            page = line.list("HOLDERS", jobs, offset=len(found))
+            assert page.total == 64 and page.offset == len(found)
+            assert 20 <= len(page.holders) <= 30 or len(page.holders) + \
+                len(found) == 64
+            assert all(labels(row.labels) == labels(most)
+                       for row in page.holders)
+            found += [row.grant_id for row in page.holders]
+        assert found == [grant.granted.grant_id for grant in grants]
+        rows = line.list("WAITERS", jobs).waiters
+        assert [row.acquire_id for row in rows] == waiters
+        assert labels(rows[2].labels) == labels(most)
 
 
 def test_c16_query_creates_nothing(start_daemon):

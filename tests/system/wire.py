@@ -95,6 +95,14 @@ def held(semaphore, permits=1):
     return pb.Part(semaphore=as_bytes(semaphore), permits=permits)
 
 
+def labels(pairs):
+    """The labels of an Acquire, from a dict; and back, of a row."""
+    if isinstance(pairs, dict):
+        return [pb.Label(key=as_bytes(key), value=as_bytes(value))
+                for key, value in pairs.items()]
+    return {label.key: label.value for label in pairs}
+
+
 def request(kind, id, /, **fields):
     """The frame of a request."""
     return frame(message(kind, id, **fields))

@@ -127,6 +127,8 @@ START_TEST(holders_are_told_as_they_are_named)
     ck_assert_int_eq(cJSON_GetArraySize(holders), 3);
     ck_assert_str_eq(string(holder, "grant_id"), "9007199254740995");
     ck_assert_str_eq(string(holder, "name"), "al\"ice\n\xef\xbf\xbd");
+    ck_assert_str_eq(string(member(holder, "labels"), "j\"ob"),
+                     "<night>\xef\xbf\xbd");
     ck_assert_str_eq(string(page, "now"), "2026-11-21T00:10:23.123Z");
     cJSON_Delete(page);
 }
@@ -180,6 +182,7 @@ START_TEST(a_page_is_one_snapshot)
     }
     ck_assert(!client.is_closed);
     holders_count = 1; /* Its rows are taken, and not rendered yet. */
+    label_value[0] = '?';
     (void)client_wait(&client);
     answer = calloc(1, evbuffer_get_length(client.answer) + 1);
     ck_assert_ptr_nonnull(answer);
@@ -188,6 +191,11 @@ START_TEST(a_page_is_one_snapshot)
     page = body_of(answer);
     ck_assert_double_eq(number(page, "total"), 200);
     ck_assert_int_eq(cJSON_GetArraySize(member(page, "holders")), 200);
+    ck_assert_str_eq(
+        string(
+            member(cJSON_GetArrayItem(member(page, "holders"), 199), "labels"),
+            "j\"ob"),
+        "<night>\xef\xbf\xbd");
     cJSON_Delete(page);
     free(answer);
     client_close(&client);

@@ -86,6 +86,8 @@ bool sessions_view_semaphore(struct sessions *sessions, const char *name,
 
 static const struct permit_client_info client_info = {
     17, "al\"ice\n\xff", "ci-4", 812, "make", "127.0.0.1:9", true};
+char label_value[] = "<night>\xff";
+static const struct permit_label labels[] = {{"j\"ob", label_value}};
 
 size_t sessions_view_holders(struct sessions *sessions, const char *semaphore,
                              size_t offset, uint64_t now_ns,
@@ -104,7 +106,9 @@ size_t sessions_view_holders(struct sessions *sessions, const char *semaphore,
             .semaphore = semaphore,
             .permits = 1,
             .client = client_info,
-            .expires_in_ms = -1};
+            .expires_in_ms = -1,
+            .labels = labels,
+            .labels_count = 1};
         count++;
     }
     return count;
@@ -127,7 +131,9 @@ size_t sessions_view_waiters(struct sessions *sessions, const char *semaphore,
                                         .semaphore = semaphore,
                                         .permits = 1,
                                         .client = client_info,
-                                        .expires_in_ms = -1};
+                                        .expires_in_ms = -1,
+                                        .labels = labels,
+                                        .labels_count = 1};
         count++;
     }
     return count;

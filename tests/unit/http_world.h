@@ -16,6 +16,7 @@
 /* What the daemon knows. */
 extern size_t semaphores_count;
 extern size_t holders_count;
+extern char label_value[]; /* Of the label of each holder and waiter. */
 /* How often they were looked at. */
 extern size_t semaphores_views;
 extern size_t holders_views;

@@ -12,6 +12,8 @@ target_link_options(conversation INTERFACE
 
 permit_test(answers LIBS permitd_session)
 permit_test(gate LIBS conversation)
+permit_test(labels LIBS permitd_session)
 permit_test(session LIBS conversation)
+permit_test(session_labels LIBS conversation)
 permit_test(session_stages LIBS conversation)
 permit_test(session_memory LIBS conversation)

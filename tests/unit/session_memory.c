@@ -28,6 +28,8 @@ static void round_of(struct conversation *talk, uint64_t round)
     message.acquire.parts_count = 1;
     message.acquire.wait_ms = -1;
     message.acquire.waiting = true;
+    message.acquire.labels[0] = (struct permit_label){"job", "nightly"};
+    message.acquire.labels_count = 1;
     conversation_say(talk, 2, &message);
     message.id = 10 * round + 4;
     message.type = WIRE_LIST;
