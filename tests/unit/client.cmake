@@ -21,13 +21,16 @@ target_include_directories(test_client_options
 target_link_options(test_client_options PRIVATE -Wl,--wrap=getaddrinfo)
 permit_test(client_blocking SOURCES client_blocking.c ../support/daemon.c
             LIBS permit_static LABELS tsan TIMEOUT 120)
+permit_test(client_labels SOURCES client_labels.c ../support/daemon.c
+            LIBS permit_static)
 permit_test(client_threads SOURCES client_threads.c ../support/daemon.c
             LIBS permit_static LABELS tsan TIMEOUT 120)
 permit_test(client_memory SOURCES client_memory.c ../support/daemon.c
             LIBS permit_static)
 target_link_options(test_client_memory PRIVATE
   -Wl,--wrap=malloc,--wrap=calloc,--wrap=reallocarray,--wrap=strdup)
-foreach(name client_blocking client_memory client_options client_threads)
+foreach(name client_blocking client_labels client_memory client_options
+             client_threads)
   add_dependencies(test_${name} permitd)
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "PERMITD_BIN=$<TARGET_FILE:permitd>")
