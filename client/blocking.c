@@ -16,6 +16,11 @@
 
 #define BYE_MS 1000
 
+static int64_t min_ns(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
 /* -------------------------------------------------------------------- calls
  */
 
@@ -92,7 +97,10 @@ enum permit_status client_ask(struct permit_client *client,
         core_advance(client->core, clock_now_ns());
     }
     if (core_is_down(client->core)) {
-        io_open_line(client);
+        io_open_line(
+            client,
+            min_ns(clock_after_ms(now_ns, client->settings.connect_timeout_ms),
+                   client_answer_by(client, now_ns, 0)));
     }
     status = core_ask(client->core, &request, ret_id);
     if (status != PERMIT_OK) {
@@ -232,7 +240,8 @@ static enum permit_status await_session(struct permit_client *client)
     enum permit_status status = PERMIT_OK;
 
     (void)pthread_mutex_lock(&client->mutex);
-    io_open_line(client);
+    io_open_line(client, clock_after_ms(clock_now_ns(),
+                                        client->settings.connect_timeout_ms));
     io_push(client);
     while (!core_is_ready(client->core) && !core_is_down(client->core)) {
         (void)pthread_cond_wait(&client->changed, &client->mutex);

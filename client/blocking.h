@@ -103,8 +103,8 @@ void client_note(struct permit_client *client, const struct call *call);
 
 void *io_main(void *client);
 
-/* Begins a line. Locked. */
-void io_open_line(struct permit_client *client);
+/* Begins a line, which must be a session by deadline_ns. Locked. */
+void io_open_line(struct permit_client *client, int64_t deadline_ns);
 
 /* Writes what the core has, arms the timer, and leaves the rest to the I/O
  * thread. Locked. */

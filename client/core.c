@@ -130,7 +130,7 @@ enum permit_status core_reserve(struct core *core)
     return PERMIT_OK;
 }
 
-void core_put(struct core *core, struct wire_client_message *message)
+size_t core_put(struct core *core, struct wire_client_message *message)
 {
     const struct id_entry *oldest = core->requests.first;
     size_t bytes;
@@ -143,6 +143,19 @@ void core_put(struct core *core, struct wire_client_message *message)
     core->output_end += bytes;
     core->output_total += bytes;
     core->counters.requests_total++;
+    return bytes;
+}
+
+void core_take_back(struct core *core, uint64_t offset, size_t bytes)
+{
+    uint8_t *from =
+        core->output + core->output_start + (size_t)(offset - core->sent_total);
+
+    assert(offset >= core->sent_total);
+    memmove(from, from + bytes,
+            (size_t)(core->output + core->output_end - (from + bytes)));
+    core->output_end -= bytes;
+    core->output_total -= bytes;
 }
 
 const uint8_t *core_output(const struct core *core, size_t *ret_length)
@@ -195,7 +208,7 @@ void core_open(struct core *core, int64_t now_ns, int64_t welcome_by_ns)
     core->goaway_text[0] = '\0';
     core->due_ns = welcome_by_ns;
     message.hello = core->hello;
-    core_put(core, &message);
+    (void)core_put(core, &message);
     core->hello_id = message.id;
     core->hello_end = core->output_total;
 }

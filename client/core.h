@@ -108,7 +108,8 @@ int64_t core_next_deadline(const struct core *core);
  * (CORE_REQUESTS_MAX under way) or PERMIT_E_NOMEM, and nothing happens.
  *
  * A request past its deadline is answered PERMIT_E_NO_ANSWER; an acquire is
- * then cancelled, and what still comes of it given back. */
+ * then cancelled, and what still comes of it given back. Before Welcome it is
+ * PERMIT_E_DISCONNECTED, for it is never sent. */
 enum permit_status core_ask(struct core *core,
                             const struct core_request *request,
                             uint64_t *ret_id);

@@ -26,6 +26,7 @@ struct request {
     int64_t sent_ns;
     int64_t deadline_ns; /* Of its answer. */
     uint64_t offset;     /* In the line's output, where it begins. */
+    size_t bytes;        /* That it has there. */
     void *arg;
     bool is_silent;    /* Nobody waits for it: the core's own, or given up. */
     bool is_cancelled; /* Acquire. */
@@ -100,8 +101,11 @@ int64_t core_ns_from_ms(int64_t ms);
 /* Makes room for one more request. Returns PERMIT_OK or PERMIT_E_NOMEM. */
 enum permit_status core_reserve(struct core *core);
 
-/* Puts *message into the output; there is room. */
-void core_put(struct core *core, struct wire_client_message *message);
+/* Puts *message into the output; there is room. Returns its bytes. */
+size_t core_put(struct core *core, struct wire_client_message *message);
+
+/* Takes back `bytes` at `offset` of the line's output, which were not sent. */
+void core_take_back(struct core *core, uint64_t offset, size_t bytes);
 
 /* Asks something of the core's own; without memory the line breaks, so that
  * the server gives back what the core could not. */

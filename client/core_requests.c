@@ -125,7 +125,7 @@ enum permit_status core_ask(struct core *core, const struct core_request *from,
     } else if (message->type == WIRE_RELEASE) {
         note_release(request, &message->release);
     }
-    core_put(core, message);
+    request->bytes = core_put(core, message);
     request->entry.id = message->id;
     id_table_add(&core->requests, &request->entry);
     core->requests_count++;
@@ -180,11 +180,15 @@ void core_cancel(struct core *core, uint64_t acquire_id)
     }
     assert(request->type == WIRE_ACQUIRE);
     request->is_cancelled = true;
+    if (core->state == CORE_STATE_OPENING) {
+        deadline_ns = core->now_ns; /* It was not sent: it ends at once. */
+    } else {
+        cancel_silently(core, request);
+    }
     if (request->deadline_ns > deadline_ns) {
         request->deadline_ns = deadline_ns;
         core_fall_due(core, deadline_ns);
     }
-    cancel_silently(core, request);
 }
 
 enum permit_status core_release(struct core *core, uint64_t acquire_id,
@@ -239,10 +243,35 @@ void core_forget(struct core *core, uint64_t acquire_id)
 /* --------------------------------------------------------------------- time
  */
 
+/* Before Welcome it was not sent, and never will be. */
+static void give_up_unsent(struct core *core, struct request *request,
+                           struct core_event *ret_event)
+{
+    *ret_event = (struct core_event){
+        .type = CORE_EVENT_ANSWER,
+        .arg = request->arg,
+        .status =
+            request->is_cancelled ? PERMIT_E_CANCELLED : PERMIT_E_DISCONNECTED,
+        .text = request->is_cancelled ? "" : "no connection in time",
+        .until_ns = CORE_NEVER,
+        .id = request->entry.id};
+    core_take_back(core, request->offset, request->bytes);
+    for (struct id_entry *entry = request->entry.next; entry != NULL;
+         entry = entry->next) {
+        request_of(entry)->offset -= request->bytes;
+    }
+    core_remove_grant(core, core_find_grant(core, request->entry.id));
+    core_remove_request(core, request);
+}
+
 /* The caller is let go; what may still come is the core's to give back. */
 static void give_up(struct core *core, struct request *request,
                     struct core_event *ret_event)
 {
+    if (core->state == CORE_STATE_OPENING) {
+        give_up_unsent(core, request, ret_event);
+        return;
+    }
     *ret_event = (struct core_event){.type = CORE_EVENT_ANSWER,
                                      .arg = request->arg,
                                      .status = PERMIT_E_NO_ANSWER,

@@ -294,11 +294,9 @@ static void drive_connector(struct permit_client *client)
     }
 }
 
-void io_open_line(struct permit_client *client)
+void io_open_line(struct permit_client *client, int64_t deadline_ns)
 {
     int64_t now_ns = clock_now_ns();
-    int64_t deadline_ns =
-        clock_after_ms(now_ns, client->settings.connect_timeout_ms);
 
     core_open(client->core, now_ns, deadline_ns);
     connector_start(&client->connector, client->settings.servers, now_ns,
