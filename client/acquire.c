@@ -159,6 +159,10 @@ enum permit_status permit_acquire(struct permit_client *client,
     }
     call_init(&call);
     status = ask_read_acquire(request, &own, &detail);
+    if (status == PERMIT_OK && ret_grant == NULL && !own.consume) {
+        status = PERMIT_E_INVALID;
+        detail = "ret_grant is NULL, but the request makes a grant";
+    }
     if (status != PERMIT_OK) {
         return call_refuse(client, &call, status, detail);
     }
@@ -166,10 +170,10 @@ enum permit_status permit_acquire(struct permit_client *client,
     if (own.ret_refusal != NULL) {
         *own.ret_refusal = call.refusal;
     }
-    if (status == PERMIT_OK) {
-        *ret_grant = call.grant;
-    } else {
+    if (status != PERMIT_OK) {
         grant_free(call.grant);
+    } else if (ret_grant != NULL) {
+        *ret_grant = call.grant;
     }
     call_deinit(&call);
     return status;

@@ -72,7 +72,8 @@ permit_client_create(const struct permit_options *options,
 PERMIT_API void permit_client_destroy(struct permit_client *client);
 
 /* Copies the text of this client's last failure, with address and errno, to
- * text; "" if there was none. */
+ * text; "" if there was none. Where several threads use a client it may be
+ * another thread's: the status that a call returned is the call's own. */
 PERMIT_API void permit_client_last_error(struct permit_client *client,
                                          char *text, size_t text_bytes);
 
@@ -101,17 +102,19 @@ permit_client_counters(struct permit_client *client,
  * answer_timeout_ms after wait_ms.
  *
  * On PERMIT_OK the caller owns *ret_grant, to be given back with
- * permit_grant_release() and freed with permit_grant_destroy(); it is NULL if
- * the request was to consume. On anything else it is untouched.
+ * permit_grant_release() and freed with permit_grant_destroy(). If the request
+ * is to consume there is none: *ret_grant is NULL then, and ret_grant may be
+ * NULL itself. On anything else it is untouched.
  *
  * Outcomes: PERMIT_E_WOULD_BLOCK, PERMIT_E_TIMEOUT, PERMIT_E_QUEUE_FULL,
  * PERMIT_E_IMPOSSIBLE, PERMIT_E_DRAINING, PERMIT_E_LIMIT_MISMATCH,
  * PERMIT_E_NOT_FOUND, PERMIT_E_CANCELLED (by cancel_fd), PERMIT_E_TOO_MANY,
  * PERMIT_E_INVALID. Failures: PERMIT_E_NO_ANSWER (what may still come is given
- * back), PERMIT_E_OUTCOME_UNKNOWN (the session was lost under way),
- * PERMIT_E_DISCONNECTED (nothing was asked), PERMIT_E_UNAVAILABLE,
- * PERMIT_E_NOMEM, PERMIT_E_FORKED. The client stays usable: the next call
- * connects anew if it must. */
+ * back), PERMIT_E_OUTCOME_UNKNOWN (the session was lost under way, and what it
+ * got went with it), PERMIT_E_DISCONNECTED (nothing was asked),
+ * PERMIT_E_UNAVAILABLE, PERMIT_E_NOMEM, PERMIT_E_FORKED. After each of these it
+ * may be asked again; only what was to be consumed may be gone after the first
+ * two. The client stays usable: the next call connects anew if it must. */
 PERMIT_API enum permit_status
 permit_acquire(struct permit_client *client,
                const struct permit_acquire_request *request,
@@ -148,7 +151,9 @@ permit_grant_wait_lost(struct permit_grant *grant, int64_t timeout_ms,
 
 /* Adds `permits` to a COUNTING semaphore; *ret_available, if not NULL, is its
  * value afterwards. Outcomes: PERMIT_E_NOT_FOUND, PERMIT_E_OVERFLOW (nothing
- * changed), PERMIT_E_INVALID (another kind). Failures: as permit_acquire(). */
+ * changed), PERMIT_E_INVALID (another kind). Failures: as permit_acquire(), but
+ * after PERMIT_E_NO_ANSWER and PERMIT_E_OUTCOME_UNKNOWN it may have happened or
+ * not: asked again it may happen twice. */
 PERMIT_API enum permit_status permit_post(struct permit_client *client,
                                           const char *semaphore,
                                           uint32_t permits,
@@ -179,13 +184,15 @@ PERMIT_API enum permit_status permit_query(struct permit_client *client,
                                            const char *semaphore,
                                            struct permit_list **ret_list);
 
-/* All semaphores whose names begin with `prefix` ("": all), by name. Asks page
- * by page, so rows may come and go in between. */
+/* All semaphores whose names begin with `prefix` ("": all), by name; the
+ * holders of a semaphore, oldest first; its waiters, in their order. Each asks
+ * page by page, at most 64 rows at a time: a page is one moment of the server,
+ * two pages, or two calls, are not. Outcome: PERMIT_E_NOT_FOUND (holders,
+ * waiters). Failures: as permit_acquire(). */
 PERMIT_API enum permit_status
 permit_list_semaphores(struct permit_client *client, const char *prefix,
                        struct permit_list **ret_list);
 
-/* The holders of a semaphore, oldest first; its waiters, in their order. */
 PERMIT_API enum permit_status
 permit_list_holders(struct permit_client *client, const char *semaphore,
                     struct permit_list **ret_list);

@@ -320,6 +320,11 @@ START_TEST(a_wait_is_counted_and_a_refusal_says_more)
         (void (*)(void *, struct permit_grant *, enum permit_loss))abort;
     ck_assert_int_eq(permit_acquire(client, &request, &other),
                      PERMIT_E_INVALID);
+    request.on_lost = NULL;
+    ck_assert_int_eq(permit_acquire(client, &request, NULL), PERMIT_E_INVALID);
+    permit_client_last_error(client, error_text, sizeof(error_text));
+    ck_assert_str_eq(error_text,
+                     "ret_grant is NULL, but the request makes a grant");
     permit_grant_destroy(grant);
     permit_client_destroy(client);
 }
