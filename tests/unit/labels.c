@@ -57,9 +57,29 @@ START_TEST(each_acquire_finds_its_own_until_they_are_dropped)
     }
     ck_assert_uint_eq(labels.kept, count);
     ck_assert_uint_gt(count, 100);
-    ck_assert_uint_le(labels.capacity, 4 * count);
     labels_deinit(&labels);
     ck_assert_ptr_null(labels.entries);
+}
+END_TEST
+
+START_TEST(dropped_ones_make_room)
+{
+    struct labels labels = {0};
+    uint32_t capacity;
+
+    for (uint64_t id = 1; id <= 100; id++) {
+        ck_assert(keep(&labels, id));
+    }
+    capacity = labels.capacity;
+    for (uint64_t id = 101; id <= ACQUIRES; id++) {
+        ck_assert(keep(&labels, id));
+        labels_drop(&labels, id - 100);
+    }
+    ck_assert_uint_le(labels.capacity, 2 * capacity);
+    for (uint64_t id = 1; id <= ACQUIRES; id++) {
+        assert_kept(&labels, id, id > ACQUIRES - 100);
+    }
+    labels_deinit(&labels);
 }
 END_TEST
 
@@ -92,6 +112,7 @@ int main(void)
     int failed;
 
     tcase_add_test(tcase, each_acquire_finds_its_own_until_they_are_dropped);
+    tcase_add_test(tcase, dropped_ones_make_room);
     tcase_add_test(tcase, without_any_left_they_take_no_memory);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);

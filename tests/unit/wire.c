@@ -109,6 +109,25 @@ START_TEST(no_string_of_a_decoded_message_is_null)
 }
 END_TEST
 
+START_TEST(of_more_labels_than_there_may_be_the_first_are_read)
+{
+    static const char bytes[] =
+        "\x72\x16\x22\x14\x32\x02\x0a\x00\x32\x00\x32\x00"
+        "\x32\x00\x32\x00\x32\x00\x32\x00\x32\x00\x32\x00";
+    struct wire_server_message decoded;
+
+    ck_assert_int_eq(wire_decode_server((const uint8_t *)bytes,
+                                        sizeof(bytes) - 1, &arena, &decoded),
+                     PERMIT_OK);
+    ck_assert_int_eq(decoded.type, WIRE_PAGE);
+    ck_assert_uint_eq(decoded.page.holders[0].labels_count, WIRE_LABELS_MAX);
+    for (int i = 0; i < WIRE_LABELS_MAX; i++) {
+        ck_assert_str_eq(decoded.page.holders[0].labels[i].key, "");
+        ck_assert_str_eq(decoded.page.holders[0].labels[i].value, "");
+    }
+}
+END_TEST
+
 /* -------------------------------------------------------------- prefixes */
 
 START_TEST(every_prefix_of_every_message_is_read_or_broken)
@@ -270,6 +289,40 @@ START_TEST(a_page_ends_before_the_first_row_that_does_not_fit)
 }
 END_TEST
 
+/* Whatever is left behind the last row that fits, the page fits. */
+START_TEST(a_page_of_rows_of_any_size_is_written)
+{
+    static char text[WIRE_TEXT_BYTES_MAX + 1];
+    static struct permit_waiter_info waiters[WIRE_PAGE_ROWS_MAX];
+    static uint8_t frame[FRAME_HEADER_BYTES + FRAME_BYTES_MAX];
+    struct permit_label labels[WIRE_LABELS_MAX];
+    struct wire_server_message message = {.id = UINT64_MAX,
+                                          .type = WIRE_PAGE,
+                                          .page = {.kind = WIRE_LIST_WAITERS,
+                                                   .total = UINT64_MAX,
+                                                   .offset = UINT64_MAX,
+                                                   .count = WIRE_PAGE_ROWS_MAX,
+                                                   .waiters = waiters}};
+
+    memset(text, 'x', WIRE_TEXT_BYTES_MAX);
+    for (size_t i = 0; i < WIRE_LABELS_MAX; i++) {
+        labels[i] = (struct permit_label){text, text};
+    }
+    for (size_t i = 0; i < WIRE_PAGE_ROWS_MAX; i++) {
+        waiters[i] = (struct permit_waiter_info){
+            .semaphore = text,
+            .client = {.name = "", .host = "", .purpose = "", .address = ""},
+            .labels = labels,
+            .labels_count = WIRE_LABELS_MAX};
+    }
+    for (size_t length = 0; length <= WIRE_TEXT_BYTES_MAX; length++) {
+        labels[0].value = text + length;
+        ck_assert_uint_gt(wire_encode_server(&message, frame, sizeof(frame)),
+                          FRAME_BYTES_MAX - 4096);
+    }
+}
+END_TEST
+
 START_TEST(no_frame_of_a_server_is_written_beyond_its_buffer)
 {
     const struct wire_server_message *message = &server_cases[_i].message;
@@ -379,6 +432,7 @@ static TCase *make_tcase(void)
     tcase_add_loop_test(tcase, every_message_of_a_server_goes_both_ways, 0,
                         (int)SERVER_CASES);
     tcase_add_test(tcase, no_string_of_a_decoded_message_is_null);
+    tcase_add_test(tcase, of_more_labels_than_there_may_be_the_first_are_read);
     tcase_add_loop_test(tcase, every_prefix_of_every_message_is_read_or_broken,
                         0, (int)CLIENT_CASES);
     tcase_add_loop_test(tcase, every_prefix_from_a_server_is_read_or_broken, 0,
@@ -392,6 +446,7 @@ static TCase *make_tcase(void)
     tcase_add_loop_test(tcase,
                         a_page_ends_before_the_first_row_that_does_not_fit,
                         WIRE_LIST_HOLDERS, WIRE_LIST_WAITERS + 1);
+    tcase_add_test(tcase, a_page_of_rows_of_any_size_is_written);
     tcase_add_loop_test(tcase,
                         no_frame_of_a_server_is_written_beyond_its_buffer, 0,
                         (int)SERVER_CASES);
