@@ -195,6 +195,16 @@ static bool take_room(const ProtobufCMessage *row, size_t *room)
     return true;
 }
 
+/* All of a page but its rows. */
+static Permit__V1__Page begin_page(const struct wire_server_message *message)
+{
+    Permit__V1__Page page = PERMIT__V1__PAGE__INIT;
+
+    page.total = message->page.total;
+    page.offset = message->page.offset;
+    return page;
+}
+
 /* A page with rows has at least one. */
 static size_t pack_page(const struct wire_server_message *message,
                         Permit__V1__Page *page, uint8_t *buffer,
@@ -208,11 +218,11 @@ static size_t pack_page(const struct wire_server_message *message,
 }
 
 static size_t encode_semaphores(const struct wire_server_message *message,
-                                Permit__V1__Page *page, uint8_t *buffer,
-                                size_t capacity)
+                                uint8_t *buffer, size_t capacity)
 {
     Permit__V1__Semaphore rows[WIRE_PAGE_ROWS_MAX];
     Permit__V1__Semaphore *pointers[WIRE_PAGE_ROWS_MAX];
+    Permit__V1__Page page = begin_page(message);
     size_t room = room_for_rows(capacity);
 
     for (uint32_t i = 0; i < message->page.count; i++) {
@@ -220,19 +230,19 @@ static size_t encode_semaphores(const struct wire_server_message *message,
         if (!take_room(&rows[i].base, &room)) {
             break;
         }
-        pointers[page->n_semaphores++] = &rows[i];
+        pointers[page.n_semaphores++] = &rows[i];
     }
-    page->semaphores = pointers;
-    return pack_page(message, page, buffer, capacity);
+    page.semaphores = pointers;
+    return pack_page(message, &page, buffer, capacity);
 }
 
 static size_t encode_holders(const struct wire_server_message *message,
-                             Permit__V1__Page *page, uint8_t *buffer,
-                             size_t capacity)
+                             uint8_t *buffer, size_t capacity)
 {
     Permit__V1__Holder rows[WIRE_PAGE_ROWS_MAX];
     Permit__V1__Holder *pointers[WIRE_PAGE_ROWS_MAX];
     struct row_parts parts[WIRE_PAGE_ROWS_MAX];
+    Permit__V1__Page page = begin_page(message);
     size_t room = room_for_rows(capacity);
 
     for (uint32_t i = 0; i < message->page.count; i++) {
@@ -256,19 +266,19 @@ static size_t encode_holders(const struct wire_server_message *message,
         if (!take_room(&rows[i].base, &room)) {
             break;
         }
-        pointers[page->n_holders++] = &rows[i];
+        pointers[page.n_holders++] = &rows[i];
     }
-    page->holders = pointers;
-    return pack_page(message, page, buffer, capacity);
+    page.holders = pointers;
+    return pack_page(message, &page, buffer, capacity);
 }
 
 static size_t encode_waiters(const struct wire_server_message *message,
-                             Permit__V1__Page *page, uint8_t *buffer,
-                             size_t capacity)
+                             uint8_t *buffer, size_t capacity)
 {
     Permit__V1__Waiter rows[WIRE_PAGE_ROWS_MAX];
     Permit__V1__Waiter *pointers[WIRE_PAGE_ROWS_MAX];
     struct row_parts parts[WIRE_PAGE_ROWS_MAX];
+    Permit__V1__Page page = begin_page(message);
     size_t room = room_for_rows(capacity);
 
     for (uint32_t i = 0; i < message->page.count; i++) {
@@ -292,27 +302,25 @@ static size_t encode_waiters(const struct wire_server_message *message,
         if (!take_room(&rows[i].base, &room)) {
             break;
         }
-        pointers[page->n_waiters++] = &rows[i];
+        pointers[page.n_waiters++] = &rows[i];
     }
-    page->waiters = pointers;
-    return pack_page(message, page, buffer, capacity);
+    page.waiters = pointers;
+    return pack_page(message, &page, buffer, capacity);
 }
 
 static size_t encode_page(const struct wire_server_message *message,
                           uint8_t *buffer, size_t capacity)
 {
-    Permit__V1__Page to = PERMIT__V1__PAGE__INIT;
+    Permit__V1__Page to = begin_page(message);
 
     assert(message->page.count <= WIRE_PAGE_ROWS_MAX);
-    to.total = message->page.total;
-    to.offset = message->page.offset;
     switch (message->page.kind) {
     case WIRE_LIST_SEMAPHORES:
-        return encode_semaphores(message, &to, buffer, capacity);
+        return encode_semaphores(message, buffer, capacity);
     case WIRE_LIST_HOLDERS:
-        return encode_holders(message, &to, buffer, capacity);
+        return encode_holders(message, buffer, capacity);
     case WIRE_LIST_WAITERS:
-        return encode_waiters(message, &to, buffer, capacity);
+        return encode_waiters(message, buffer, capacity);
     case WIRE_LIST_SESSIONS:
         break;
     }
