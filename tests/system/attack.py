@@ -85,7 +85,10 @@ class Attack:
                                          else rng.randrange(12))],
                 "wait_ms": rng.choice([0, 0, 5, 100, -1, -1, -2, 2**63 - 1]),
                 "hold_ms": rng.choice([0, 0, 1, 50, 2**64 - 1]),
-                "waiting": rng.random() < 0.5},
+                "waiting": rng.random() < 0.5,
+                "labels": [pb.Label(key=b"k%d" % rng.randrange(40),
+                                    value=b"v" * rng.choice([0, 1, 128]))
+                           for _ in range(rng.choice([0, 0, 0, 1, 8, 9]))]},
             "release": lambda: {
                 "acquire_id": rng.randrange(max(1, id - 20), id + 2),
                 "parts": [] if rng.random() < 0.8 else
