@@ -608,6 +608,18 @@ def test_labels_are_shown_while_it_waits_and_holds(shared, jobs):
         assert labels(row.labels) == {b"job": b"weekly"}
 
 
+def test_a_large_acquire_may_be_in_one_write_with_hello(shared, jobs):
+    most = labels({bytes([97 + n]) * 128: b"v" * 128 for n in range(8)})
+    with shared.client() as bob, shared.connect() as alice:
+        bob.define(jobs)
+        large = acquire_frame(1, jobs, labels=most)
+        assert len(large) > 1024 * 2
+        alice.send_raw(request("hello", 0) + large)
+        assert kind(alice.answer(1)) == "granted"
+        row, = bob.list("HOLDERS", jobs).holders
+        assert labels(row.labels) == labels(most)
+
+
 def test_pages_of_the_largest_rows_have_fewer(shared, jobs):
     most = labels({bytes([97 + n]) * 128: b"v" * 128 for n in range(8)})
     text = "x" * 128
