@@ -2,6 +2,7 @@
 #include "acquire.h"
 
 #include <poll.h>
+#include <sys/random.h>
 
 #include "clock.h"
 #include "exit_code.h"
@@ -9,67 +10,188 @@
 #include "report.h"
 #include "signals.h"
 
-/* Before a lost session is replaced: a daemon that drops us again and again
- * must not make us spin. */
-#define RETRY_MS 100
+/* Between two attempts: at least, for a daemon that drops us again and again
+ * must not make us spin; and at most. */
+#define PAUSE_MIN_MS 100
+#define PAUSE_MAX_MS 10000
+#define CONNECT_TIMEOUT_MS 5000
+#define TEXT_BYTES 512
 
-static enum permit_status try_until(const struct options *options,
-                                    struct permit_client *client,
-                                    struct permit_acquire_request *request,
-                                    int signals,
-                                    struct permit_grant **ret_grant)
+void acquire_init(struct acquire *acquire, const struct options *options,
+                  struct status_fd *status)
 {
-    int64_t began_at_ms = clock_now_ms();
-
-    for (;;) {
-        struct pollfd signal = {.fd = signals, .events = POLLIN};
-        enum permit_status status = permit_acquire(client, request, ret_grant);
-        int64_t waited_ms = clock_now_ms() - began_at_ms;
-
-        if (status != PERMIT_E_OUTCOME_UNKNOWN || request->consume ||
-            poll(&signal, 1, RETRY_MS) != 0) {
-            return status;
-        }
-        /* What the old session got has ended with it: ask anew. */
-        report_note(options, true, "the session was lost: asking again");
-        if (options->wait_ms > 0) {
-            request->wait_ms =
-                options->wait_ms > waited_ms ? options->wait_ms - waited_ms : 0;
-        }
-    }
+    *acquire = (struct acquire){.options = options,
+                                .status = status,
+                                .began_at_ms = clock_now_ms(),
+                                .pause_ms = PAUSE_MIN_MS};
 }
 
-int acquire(const struct options *options, struct permit_client *client,
-            bool consume, struct permit_grant **ret_grant)
+void acquire_deinit(struct acquire *acquire)
 {
-    struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
-    struct permit_grant *grant = NULL;
+    permit_grant_destroy(acquire->grant);
+    permit_client_destroy(acquire->client);
+    acquire->grant = NULL;
+    acquire->client = NULL;
+}
+
+/* Of --wait; INT64_MAX without a limit. */
+static int64_t left_ms(const struct acquire *acquire)
+{
+    int64_t wait_ms = acquire->options->wait_ms;
+    int64_t left_ms = wait_ms - (clock_now_ms() - acquire->began_at_ms);
+
+    if (wait_ms < 0) {
+        return INT64_MAX;
+    }
+    return left_ms > 0 ? left_ms : 0;
+}
+
+static int64_t min_ms(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
+/* Pauses before another attempt, each time for longer, by chance. Returns false
+ * if a signal came. */
+static bool pause_or_end(struct acquire *acquire)
+{
+    struct pollfd signal = {.fd = signals_fd(), .events = POLLIN};
+    int64_t range_ms = acquire->pause_ms - PAUSE_MIN_MS + 1;
+    uint32_t random = 0;
+    int64_t pause_ms;
+
+    (void)getrandom(&random, sizeof(random), GRND_NONBLOCK); /* Or 0. */
+    pause_ms = min_ms(PAUSE_MIN_MS + random % range_ms, left_ms(acquire));
+    acquire->pause_ms = min_ms(2 * acquire->pause_ms, PAUSE_MAX_MS);
+    return poll(&signal, 1, (int)pause_ms) == 0 && signals_ending() == 0;
+}
+
+/* --------------------------------------------------------------- connecting
+ */
+
+/* Is it worth another attempt? Says so, once, and pauses. */
+static bool may_connect_again(struct acquire *acquire,
+                              enum permit_status status, const char *text)
+{
+    if (exit_code_of(status) != EX_UNAVAILABLE || left_ms(acquire) == 0 ||
+        acquire->options->on_unreachable != UNREACHABLE_WAIT ||
+        !acquire->options->command->takes_command) {
+        return false;
+    }
+    if (!acquire->is_away_said) {
+        report_note(acquire->options, false, "%s: trying again", text);
+        acquire->is_away_said = true;
+    }
+    return pause_or_end(acquire);
+}
+
+int acquire_connect(struct acquire *acquire)
+{
+    const struct options *options = acquire->options;
+    int64_t timeout_ms = CONNECT_TIMEOUT_MS;
+    char text[TEXT_BYTES];
+    enum permit_status status;
+
+    /* There is nothing to cancel, and connecting may take its time. */
+    signals_end_at_once(true);
+    do {
+        if (signals_ending() != 0) {
+            return EXIT_SIGNAL + signals_ending();
+        }
+        status = report_try_connect(options, timeout_ms, &acquire->client, text,
+                                    sizeof(text));
+        timeout_ms = min_ms(left_ms(acquire), CONNECT_TIMEOUT_MS - 1) + 1;
+    } while (status != PERMIT_OK && may_connect_again(acquire, status, text));
+    signals_end_at_once(false);
+    if (signals_ending() != 0) {
+        return EXIT_SIGNAL + signals_ending();
+    }
+    if (status != PERMIT_OK) {
+        report_error(options, permit_status_reason(status), "%s", text);
+        return exit_code_of(status);
+    }
+    acquire->is_away_said = false;
+    acquire->believed_ms =
+        permit_client_deadline_ms(acquire->client) - clock_now_ms();
+    return 0;
+}
+
+/* ------------------------------------------------------------------- acquire
+ */
+
+static enum permit_status ask(struct acquire *acquire,
+                              struct permit_acquire_request *request)
+{
+    const struct options *options = acquire->options;
     struct progress progress;
     enum permit_status status = PERMIT_E_CANCELLED;
 
-    progress_init(&progress, options);
+    if (options->wait_ms > 0) {
+        /* What is left of it; it stays a wait, so that it ends as one. */
+        request->wait_ms = left_ms(acquire) > 0 ? left_ms(acquire) : 1;
+    }
+    progress_begin(&progress, options, acquire->status, acquire->began_at_ms);
+    if (progress_wants_waiting(&progress)) {
+        request->on_waiting = progress_waiting;
+        request->on_waiting_arg = &progress;
+    }
+    if (signals_ending() == 0) {
+        status = permit_acquire(acquire->client, request, &acquire->grant);
+    }
+    progress_end(&progress, status == PERMIT_OK);
+    return status;
+}
+
+/* Is it worth another attempt? Pauses then. */
+static bool may_ask_again(struct acquire *acquire, enum permit_status status,
+                          bool consume)
+{
+    char text[TEXT_BYTES];
+
+    if (status == PERMIT_E_OUTCOME_UNKNOWN && !consume) {
+        /* What the old session got has ended with it. */
+        report_note(acquire->options, true,
+                    "the session was lost: asking again");
+        acquire->pause_ms = PAUSE_MIN_MS;
+        return pause_or_end(acquire);
+    }
+    permit_client_last_error(acquire->client, text, sizeof(text));
+    return may_connect_again(acquire, status, text);
+}
+
+int acquire_grant(struct acquire *acquire, bool consume)
+{
+    const struct options *options = acquire->options;
+    struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
+    struct permit_refusal refusal = {0};
+    enum permit_status status;
+    int code = 0;
+
     request.semaphore = options->semaphore;
     request.permits = options->permits;
     request.expect_permits = options->expect_permits;
     request.wait_ms = options->wait_ms;
     request.hold_ms = options->hold_ms;
     request.consume = consume;
-    request.on_waiting =
-        progress.style == PROGRESS_NONE ? NULL : progress_waiting;
-    request.on_waiting_arg = &progress;
+    request.labels = options->labels;
+    request.labels_count = options->labels_count;
     request.cancel_fd = signals_fd();
-    if (signals_ending() == 0) {
-        status =
-            try_until(options, client, &request, request.cancel_fd, &grant);
+    request.ret_refusal = &refusal;
+    status = ask(acquire, &request);
+    while (code == 0 && may_ask_again(acquire, status, consume)) {
+        permit_client_destroy(acquire->client);
+        acquire->client = NULL;
+        code = acquire_connect(acquire);
+        if (code == 0) {
+            status = ask(acquire, &request);
+        }
     }
-    progress_end(&progress, status == PERMIT_OK);
+    if (code != 0) {
+        return code;
+    }
     if (signals_ending() != 0 && !(consume && status == PERMIT_OK)) {
-        permit_grant_destroy(grant); /* It crossed: gives it back. */
-        return EXIT_SIGNAL + signals_ending();
+        return EXIT_SIGNAL + signals_ending(); /* A grant crossed it, maybe. */
     }
-    if (status == PERMIT_OK) {
-        *ret_grant = grant;
-        return 0;
-    }
-    return report_status(options, client, status);
+    return report_refused(options, acquire->client, status,
+                          refusal.retry_after_ms);
 }

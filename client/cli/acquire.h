@@ -2,15 +2,41 @@
 #ifndef CLI_ACQUIRE_H
 #define CLI_ACQUIRE_H
 
-/* The acquire of run, hold and take: with progress, and ended by a signal. */
+/* The acquire of run, hold and take, from the connection to the grant: with
+ * progress, with as many attempts as --on-unreachable allows, and ended by a
+ * signal.
+ *
+ * Law: until there is a grant, a signal ends it at once: nobody is kept by a
+ * daemon that is away. */
 
 #include "options.h"
+#include "status_fd.h"
 
-/* Acquires what the options ask for. A session that is lost while it waits is
- * replaced, unless `consume`. Returns 0 with *ret_grant (NULL to consume);
- * else it has said why, and the result is the exit code: 128 and the signal if
- * one came, see signals.h. */
-int acquire(const struct options *options, struct permit_client *client,
-            bool consume, struct permit_grant **ret_grant);
+struct acquire {
+    const struct options *options;
+    struct status_fd *status; /* NULL: none. */
+    int64_t began_at_ms;
+    int64_t pause_ms;    /* The longest before the next attempt. */
+    bool is_away_said;   /* Since the last connection. */
+    int64_t believed_ms; /* How long a new connection is believed in. */
+    struct permit_client *client; /* NULL: no connection. */
+    struct permit_grant *grant;   /* NULL: none. */
+};
+
+void acquire_init(struct acquire *acquire, const struct options *options,
+                  struct status_fd *status);
+
+/* Gives back the grant, and ends the session. */
+void acquire_deinit(struct acquire *acquire);
+
+/* Both return 0; else they have said why, and the result is the exit code: 128
+ * and the signal if one came, see signals.h. */
+
+/* Connects. */
+int acquire_connect(struct acquire *acquire);
+
+/* Acquires what the options ask for; connected anew if it must be, unless
+ * `consume`. */
+int acquire_grant(struct acquire *acquire, bool consume);
 
 #endif

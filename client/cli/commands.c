@@ -34,6 +34,18 @@ const char commands_doc[] =
     {                                                                          \
         "permits", 'p', "N", 0, "so many permits (1)", 0                       \
     }
+#define OPTION_NAMES                                                           \
+    {"name",                                                                   \
+     OPTION_NAME,                                                              \
+     "STR",                                                                    \
+     0,                                                                        \
+     "who ($PERMIT_CLIENT_NAME, or "                                           \
+     "user@host:pid)",                                                         \
+     0},                                                                       \
+    {                                                                          \
+        "label", OPTION_LABEL, "K=V", 0,                                       \
+            "shown to operators with the permit; up to 8 of them", 0           \
+    }
 /* Not served yet, and refused by name. */
 #define UNSERVED(number, name, argument)                                       \
     {                                                                          \
@@ -55,7 +67,16 @@ static const struct argp_option run_options[] = {
      "from TERM to KILL when the permit is lost (5s, or half of what the "
      "client may believe)",
      0},
-    {"name", OPTION_NAME, "STR", 0, "who (user@host:pid)", 0},
+    {"on-lost", OPTION_ON_LOST, "HOW", 0,
+     "what the command gets when the permit is lost: term (default), kill, "
+     "another signal by name or number, or ignore, which lets it run on while "
+     "the permit is another's",
+     0},
+    {"on-unreachable", OPTION_ON_UNREACHABLE, "HOW", 0,
+     "if the daemon is away: fail (default), wait as long as --wait says, or "
+     "run the command without a permit",
+     0},
+    OPTION_NAMES,
     {"purpose", OPTION_PURPOSE, "STR", 0,
      "what for (the command's name, without its arguments)", 0},
     {"no-stdin", OPTION_NO_STDIN, NULL, 0, "the command reads /dev/null", 0},
@@ -63,15 +84,15 @@ static const struct argp_option run_options[] = {
      "while waiting: auto, line, plain or none", 0},
     {"progress-interval", OPTION_PROGRESS_INTERVAL, "DUR", 0,
      "of plain lines (10s)", 0},
-    {"on-lost", OPTION_ON_LOST, "HOW", OPTION_HIDDEN, NULL, 0},
-    {"on-unreachable", OPTION_ON_UNREACHABLE, "HOW", OPTION_HIDDEN, NULL, 0},
+    {"status-fd", OPTION_STATUS_FD, "N", 0,
+     "write to descriptor N, one JSON object a line, what becomes of the "
+     "permit",
+     0},
     UNSERVED(0, "also", "SEM"),
     UNSERVED(1, "take", "SEM"),
     UNSERVED(2, "join", NULL),
     UNSERVED(3, "priority", "N"),
     UNSERVED(4, "linger", "DUR"),
-    UNSERVED(5, "label", "K=V"),
-    UNSERVED(6, "status-fd", "N"),
     {0}};
 
 static const struct argp_option hold_options[] = {
@@ -79,6 +100,9 @@ static const struct argp_option hold_options[] = {
     OPTION_W,
     OPTION_P,
     {"hold", OPTION_HOLD, "DUR", 0, "no longer than DUR (no limit)", 0},
+    OPTION_NAMES,
+    {"purpose", OPTION_PURPOSE, "STR", 0,
+     "what for (the name of what has started it)", 0},
     {0}};
 
 static const struct argp_option take_options[] = {

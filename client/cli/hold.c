@@ -14,6 +14,7 @@
 #include "json.h"
 #include "report.h"
 #include "signals.h"
+#include "wire.h"
 
 /* ------------------------------------------------------------------- hold */
 
@@ -75,36 +76,63 @@ static bool hold_until_end(struct permit_grant *grant)
     return false;
 }
 
+/* What has started us, for people: a script, mostly. */
+static void name_parent(char *buffer, size_t bytes)
+{
+    char path[64];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)getppid());
+    file = fopen(path, "re");
+    if (file == NULL || fgets(buffer, (int)bytes, file) == NULL) {
+        (void)snprintf(buffer, bytes, "hold");
+    }
+    buffer[strcspn(buffer, "\n")] = '\0';
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+}
+
+static int hold_granted(const struct options *options, struct acquire *acquire)
+{
+    int code = print_grant(options, acquire->grant);
+
+    if (code != 0) {
+        return code;
+    }
+    if (!hold_until_end(acquire->grant)) {
+        report_error(options, permit_status_reason(PERMIT_E_LOST),
+                     "the permit of %s is lost (%s)", options->semaphore,
+                     permit_loss_name(permit_grant_get_loss(acquire->grant)));
+        return EXIT_LOST;
+    }
+    return report_status(options, acquire->client,
+                         permit_grant_release(acquire->grant, 0));
+}
+
 int hold_command(const struct options *options)
 {
-    struct permit_client *client;
-    struct permit_grant *grant;
-    enum permit_status status;
+    char purpose[WIRE_TEXT_BYTES_MAX + 1];
+    struct options own = *options;
+    struct acquire acquire;
     int code;
 
     if (signals_catch() < 0) {
         return report_status(options, NULL, PERMIT_E_NOMEM);
     }
-    status = report_connect(options, &client);
-    if (status != PERMIT_OK) {
-        return exit_code_of(status);
+    if (own.purpose == NULL) {
+        name_parent(purpose, sizeof(purpose));
+        own.purpose = purpose;
     }
-    code = acquire(options, client, /* consume= */ false, &grant);
+    acquire_init(&acquire, &own, NULL);
+    code = acquire_connect(&acquire);
     if (code == 0) {
-        code = print_grant(options, grant);
-        if (code == 0 && !hold_until_end(grant)) {
-            report_error(options, permit_status_reason(PERMIT_E_LOST),
-                         "the permit of %s is lost (%s)", options->semaphore,
-                         permit_loss_name(permit_grant_get_loss(grant)));
-            code = EXIT_LOST;
-        }
-        if (code == 0) {
-            code =
-                report_status(options, client, permit_grant_release(grant, 0));
-        }
-        permit_grant_destroy(grant);
+        code = acquire_grant(&acquire, /* consume= */ false);
     }
-    permit_client_destroy(client);
+    if (code == 0) {
+        code = hold_granted(&own, &acquire);
+    }
+    acquire_deinit(&acquire);
     return code;
 }
 
@@ -125,23 +153,21 @@ static int print_number(const struct options *options, const char *key,
 
 int take_command(const struct options *options)
 {
-    struct permit_client *client;
-    struct permit_grant *grant;
-    enum permit_status status;
+    struct acquire acquire;
     int code;
 
     if (signals_catch() < 0) {
         return report_status(options, NULL, PERMIT_E_NOMEM);
     }
-    status = report_connect(options, &client);
-    if (status != PERMIT_OK) {
-        return exit_code_of(status);
+    acquire_init(&acquire, options, NULL);
+    code = acquire_connect(&acquire);
+    if (code == 0) {
+        code = acquire_grant(&acquire, /* consume= */ true);
     }
-    code = acquire(options, client, /* consume= */ true, &grant);
     if (code == 0 && options->json) {
         code = print_number(options, "permits", options->permits);
     }
-    permit_client_destroy(client);
+    acquire_deinit(&acquire);
     return code;
 }
 

@@ -2,9 +2,11 @@
 /* `permit`: permits of a permitd from the shell. */
 
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "commands.h"
+#include "defaults.h"
 #include "options.h"
 #include "report.h"
 
@@ -16,35 +18,50 @@ static int fail(const struct options *options, const char *before,
     return EX_USAGE;
 }
 
-static int serve(int argc, char **argv)
+static int serve(int argc, char **argv, struct options *options,
+                 const char *wrong_defaults)
 {
-    struct options options;
-    enum options_result result;
+    enum options_result result = options_parse_global(argc, argv, options);
     const char *name;
 
-    options_init(&options);
-    result = options_parse_global(argc, argv, &options);
-    if (result == OPTIONS_GO && options.command_index == 0) {
-        return fail(&options, "which command? See ", "permit --help", "");
+    if (result == OPTIONS_GO && options->command_index == 0) {
+        return fail(options, "which command? See ", "permit --help", "");
     }
     if (result == OPTIONS_GO) {
-        name = argv[options.command_index];
-        options.command = commands_find(name);
-        if (options.command == NULL) {
+        name = argv[options->command_index];
+        options->command = commands_find(name);
+        if (options->command == NULL) {
             return commands_is_unserved(name)
-                       ? fail(&options, "", name, " is not served yet")
-                       : fail(&options, "no such command: ", name, "");
+                       ? fail(options, "", name, " is not served yet")
+                       : fail(options, "no such command: ", name, "");
         }
-        result = options_parse(argc - options.command_index,
-                               argv + options.command_index, &options);
+        result = options_parse(argc - options->command_index,
+                               argv + options->command_index, options);
+    }
+    /* Now it is known how to say it, and nobody only asks for --help. */
+    if (result == OPTIONS_GO && *wrong_defaults != '\0') {
+        report_error(options, "config", "%s", wrong_defaults);
+        return EX_CONFIG;
     }
     if (result == OPTIONS_GO) {
-        return options.command->run(&options);
+        return options->command->run(options);
     }
     return result == OPTIONS_DONE ? EX_OK : EX_USAGE;
 }
 
 int main(int argc, char **argv)
 {
-    exit(serve(argc, argv));
+    struct defaults *defaults;
+    struct options options;
+    char wrong[sizeof(options.error)] = "";
+    int code;
+
+    options_init(&options);
+    if (!defaults_load(&options, &defaults)) {
+        memcpy(wrong, options.error, sizeof(wrong));
+        options.error[0] = '\0';
+    }
+    code = serve(argc, argv, &options, wrong);
+    defaults_destroy(defaults);
+    exit(code);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "permit/permit.h"
+#include "wire.h"
 
 enum progress_style {
     PROGRESS_AUTO = 1,
@@ -22,7 +23,11 @@ enum progress_style {
     PROGRESS_NONE
 };
 
+/* What run does if the daemon is away: whenever it would exit with 69. */
+enum unreachable { UNREACHABLE_FAIL = 1, UNREACHABLE_WAIT, UNREACHABLE_RUN };
+
 #define OPTIONS_DURATION_UNSET INT64_MIN
+#define OPTIONS_LOST_IGNORE (-1)
 
 struct options {
     const struct command *command;
@@ -46,6 +51,12 @@ struct options {
     uint32_t expect_permits;
     int conflict_code;     /* -1: the status's own. */
     int64_t kill_after_ms; /* OPTIONS_DURATION_UNSET: the default. */
+    int on_lost;           /* A signal, or OPTIONS_LOST_IGNORE. */
+    enum unreachable on_unreachable;
+    int status_fd; /* -1: none. */
+    struct permit_label labels[WIRE_LABELS_MAX];
+    char label_keys[WIRE_LABELS_MAX][WIRE_TEXT_BYTES_MAX + 1];
+    size_t labels_count;
     bool no_stdin;
     enum progress_style progress;
     int64_t progress_interval_ms;
@@ -55,8 +66,7 @@ struct options {
     bool yes;
     uint32_t count;
     int64_t interval_ms;
-    /* What is wrong, for options_parse. */
-    char error[256];
+    char error[512]; /* What is wrong, see options_take(). */
     bool help;
     bool usage;
 };
@@ -86,6 +96,7 @@ enum option_key {
     OPTION_HOLD_MAX,
     OPTION_KILL_AFTER,
     OPTION_KIND,
+    OPTION_LABEL,
     OPTION_MAX_QUEUE,
     OPTION_MAX_WAIT,
     OPTION_NAME,
@@ -96,6 +107,7 @@ enum option_key {
     OPTION_PROGRESS,
     OPTION_PROGRESS_INTERVAL,
     OPTION_PURPOSE,
+    OPTION_STATUS_FD,
     OPTION_UNSERVED
 };
 

@@ -11,7 +11,8 @@
 
 #define MESSAGE_BYTES 1024
 
-static void print_json_error(const char *reason, const char *message)
+static void print_json_error(const char *reason, const char *message,
+                             int64_t retry_after_ms)
 {
     cJSON *object = cJSON_CreateObject();
     cJSON *error = cJSON_AddObjectToObject(object, "error");
@@ -20,7 +21,8 @@ static void print_json_error(const char *reason, const char *message)
     if (error != NULL &&
         cJSON_AddStringToObject(error, "reason", reason) != NULL &&
         json_add_text(error, "message", message) &&
-        cJSON_AddNullToObject(error, "retry_after_seconds") != NULL) {
+        json_add_seconds(error, "retry_after_seconds",
+                         retry_after_ms > 0 ? retry_after_ms : -1)) {
         text = cJSON_PrintUnformatted(object);
     }
     (void)fprintf(stderr, "%s\n",
@@ -29,18 +31,13 @@ static void print_json_error(const char *reason, const char *message)
     cJSON_Delete(object);
 }
 
-void report_error(const struct options *options, const char *reason,
-                  const char *format, ...)
+static void say_error(const struct options *options, const char *reason,
+                      const char *message, int64_t retry_after_ms)
 {
-    char message[MESSAGE_BYTES];
     char escaped[4 * MESSAGE_BYTES];
-    va_list arguments;
 
-    va_start(arguments, format);
-    (void)vsnprintf(message, sizeof(message), format, arguments);
-    va_end(arguments);
     if (options->json) {
-        print_json_error(reason, message);
+        print_json_error(reason, message, retry_after_ms);
         return;
     }
     (void)fprintf(stderr, "permit%s%s: %s\n",
@@ -49,10 +46,29 @@ void report_error(const struct options *options, const char *reason,
                   text_escape(escaped, sizeof(escaped), message));
 }
 
+void report_error(const struct options *options, const char *reason,
+                  const char *format, ...)
+{
+    char message[MESSAGE_BYTES];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    say_error(options, reason, message, 0);
+}
+
 int report_status(const struct options *options, struct permit_client *client,
                   enum permit_status status)
 {
-    char detail[MESSAGE_BYTES] = "";
+    return report_refused(options, client, status, 0);
+}
+
+int report_refused(const struct options *options, struct permit_client *client,
+                   enum permit_status status, int64_t retry_after_ms)
+{
+    char detail[MESSAGE_BYTES / 2] = "";
+    char message[MESSAGE_BYTES];
 
     if (status == PERMIT_OK) {
         return EX_OK;
@@ -60,10 +76,11 @@ int report_status(const struct options *options, struct permit_client *client,
     if (client != NULL) {
         permit_client_last_error(client, detail, sizeof(detail));
     }
-    report_error(options, permit_status_reason(status), "%s%s%s",
-                 options->semaphore == NULL ? "" : options->semaphore,
-                 options->semaphore == NULL ? "" : ": ",
-                 detail[0] == '\0' ? permit_strerror(status) : detail);
+    (void)snprintf(message, sizeof(message), "%s%s%s",
+                   options->semaphore == NULL ? "" : options->semaphore,
+                   options->semaphore == NULL ? "" : ": ",
+                   detail[0] == '\0' ? permit_strerror(status) : detail);
+    say_error(options, permit_status_reason(status), message, retry_after_ms);
     return exit_code_of(status);
 }
 
@@ -100,23 +117,39 @@ int report_json(const struct options *options, cJSON *object)
     return code;
 }
 
-enum permit_status report_connect(const struct options *options,
-                                  struct permit_client **ret_client)
+enum permit_status report_try_connect(const struct options *options,
+                                      int64_t timeout_ms,
+                                      struct permit_client **ret_client,
+                                      char *text, size_t text_bytes)
 {
     struct permit_options own = PERMIT_OPTIONS_INIT;
-    char error[MESSAGE_BYTES] = "";
     enum permit_status status;
 
     own.server = options->server;
     own.name = options->name;
     own.purpose = options->purpose;
-    status = permit_client_create(&own, ret_client, error, sizeof(error));
-    if (status != PERMIT_OK) {
-        report_error(options, permit_status_reason(status), "%s",
-                     error[0] == '\0' ? permit_strerror(status) : error);
-        return status;
+    own.connect_timeout_ms = timeout_ms;
+    text[0] = '\0';
+    status = permit_client_create(&own, ret_client, text, text_bytes);
+    if (status == PERMIT_OK) {
+        report_note(options, true, "session %" PRIu64,
+                    permit_client_session_id(*ret_client));
+    } else if (text[0] == '\0') {
+        (void)snprintf(text, text_bytes, "%s", permit_strerror(status));
     }
-    report_note(options, true, "session %" PRIu64,
-                permit_client_session_id(*ret_client));
-    return PERMIT_OK;
+    return status;
+}
+
+enum permit_status report_connect(const struct options *options,
+                                  struct permit_client **ret_client)
+{
+    const struct permit_options defaults = PERMIT_OPTIONS_INIT;
+    char text[MESSAGE_BYTES];
+    enum permit_status status = report_try_connect(
+        options, defaults.connect_timeout_ms, ret_client, text, sizeof(text));
+
+    if (status != PERMIT_OK) {
+        report_error(options, permit_status_reason(status), "%s", text);
+    }
+    return status;
 }

@@ -21,6 +21,11 @@ void report_error(const struct options *options, const char *reason,
 int report_status(const struct options *options, struct permit_client *client,
                   enum permit_status status);
 
+/* The same, of an acquire; with --json also after how long it makes sense to
+ * try again, if retry_after_ms is not 0. */
+int report_refused(const struct options *options, struct permit_client *client,
+                   enum permit_status status, int64_t retry_after_ms);
+
 /* Says something on stderr that is no error; not with -q, --json, and only
  * with -v if `verbose`. */
 void report_note(const struct options *options, bool verbose,
@@ -30,8 +35,15 @@ void report_note(const struct options *options, bool verbose,
  * a NULL object says that memory lacked. */
 int report_json(const struct options *options, cJSON *object);
 
-/* Connects. Returns PERMIT_OK with *ret_client, the caller's; else it has said
- * why, and the caller exits with the status's code. */
+/* Connects. Returns PERMIT_OK with *ret_client, the caller's; or a failure, and
+ * text says why. */
+enum permit_status report_try_connect(const struct options *options,
+                                      int64_t timeout_ms,
+                                      struct permit_client **ret_client,
+                                      char *text, size_t text_bytes);
+
+/* The same; says why by itself, and then the caller exits with the status's
+ * code. */
 enum permit_status report_connect(const struct options *options,
                                   struct permit_client **ret_client);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,33 +25,38 @@
 
 #define KILL_AFTER_DEFAULT_MS 5000
 #define GIVE_BACK_MS 1000
+#define NEVER_MS INT64_MAX /* Of CLOCK_BOOTTIME. */
 
 /* ------------------------------------------------------------- kill after */
 
-/* How long the command has from TERM to KILL. Returns 0, or the exit code if
- * what the options say leaves too little before the client's deadline. */
-static int choose_kill_after(const struct options *options,
-                             struct permit_client *client,
+/* How long the command has from its signal to KILL. Returns 0, or the exit code
+ * if what the options say leaves too little before the client's deadline. */
+static int choose_kill_after(const struct acquire *acquire,
                              int64_t *ret_kill_after_ms)
 {
-    int64_t deadline_ms = permit_client_deadline_ms(client) - clock_now_ms();
+    const struct options *options = acquire->options;
+    int64_t believed_ms = acquire->believed_ms;
     /* A third of the session timeout, of which the client believes 0.9. */
-    int64_t heartbeat_ms = deadline_ms * 10 / 27;
+    int64_t heartbeat_ms = believed_ms * 10 / 27;
     int64_t kill_after_ms = options->kill_after_ms;
 
+    if (options->on_lost == OPTIONS_LOST_IGNORE) {
+        *ret_kill_after_ms = 0; /* Nobody is killed: lost is lost. */
+        return 0;
+    }
     if (kill_after_ms == OPTIONS_DURATION_UNSET) {
-        *ret_kill_after_ms = deadline_ms / 2 < KILL_AFTER_DEFAULT_MS
-                                 ? deadline_ms / 2
+        *ret_kill_after_ms = believed_ms / 2 < KILL_AFTER_DEFAULT_MS
+                                 ? believed_ms / 2
                                  : KILL_AFTER_DEFAULT_MS;
         return 0;
     }
-    if (kill_after_ms > deadline_ms - heartbeat_ms ||
+    if (kill_after_ms > believed_ms - heartbeat_ms ||
         (options->hold_ms > 0 && kill_after_ms >= options->hold_ms)) {
         report_error(options, permit_status_reason(PERMIT_E_INVALID),
                      "--kill-after leaves too little: a permit whose daemon is "
                      "silent is believed in for %" PRId64
                      " ms, a heartbeat comes every %" PRId64 " ms%s",
-                     deadline_ms, heartbeat_ms,
+                     believed_ms, heartbeat_ms,
                      options->hold_ms > 0 ? ", and --hold ends it" : "");
         return EX_USAGE;
     }
@@ -64,6 +70,24 @@ struct environment {
     char text[GUARD_TEXT_BYTES];
     size_t bytes;
 };
+
+/* Forgets what an outer run has told this process: the command has a grant of
+ * its own, or none. Returns how deep the outer run is. */
+static long take_outer(void)
+{
+    static const char *const variables[] = {
+        "PERMIT_SEMAPHORE", "PERMIT_GRANT",   "PERMIT_FENCE",
+        "PERMIT_PERMITS",   "PERMIT_SLOTS",   "PERMIT_PARTS",
+        "PERMIT_WAITED_MS", "PERMIT_SESSION", "PERMIT_CONTROL",
+        "PERMIT_DEPTH"};
+    const char *outer = getenv("PERMIT_DEPTH");
+    long depth = outer == NULL ? 0 : strtol(outer, NULL, 10);
+
+    for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++) {
+        (void)unsetenv(variables[i]); /* The names are right. */
+    }
+    return depth > 0 && depth < 1000000 ? depth : 0;
+}
 
 static void __attribute__((format(printf, 2, 3)))
 environment_add(struct environment *environment, const char *format, ...)
@@ -84,10 +108,8 @@ environment_add(struct environment *environment, const char *format, ...)
 static void environment_fill(struct environment *environment,
                              const struct options *options,
                              struct permit_client *client,
-                             const struct permit_grant *grant)
+                             const struct permit_grant *grant, long depth)
 {
-    const char *outer = getenv("PERMIT_DEPTH");
-    long depth = outer == NULL ? 0 : strtol(outer, NULL, 10);
     uint32_t permits = permit_grant_permits(grant);
 
     environment->bytes = 0;
@@ -103,8 +125,7 @@ static void environment_fill(struct environment *environment,
                     permit_grant_waited_ms(grant));
     environment_add(environment, "PERMIT_SESSION=%" PRIu64,
                     permit_client_session_id(client));
-    environment_add(environment, "PERMIT_DEPTH=%ld",
-                    depth > 0 && depth < 1000000 ? depth + 1 : 1);
+    environment_add(environment, "PERMIT_DEPTH=%ld", depth);
 }
 
 /* --------------------------------------------------------------- the end */
@@ -148,15 +169,11 @@ static enum permit_status give_back(struct permit_client *client,
     return giving.status;
 }
 
-/* Says how it went wrong, if it did. Returns the exit code. */
-static int conclude(const struct options *options,
-                    const struct run_result *result, enum permit_status status)
+/* Says what became of a command that did not end by itself. Returns its exit
+ * code. */
+static int conclude_command(const struct options *options,
+                            const struct guard_report *report)
 {
-    const struct guard_report *report = &result->report;
-    bool is_unprotected = status == PERMIT_E_EXPIRED ||
-                          status == PERMIT_E_NOT_HELD ||
-                          status == PERMIT_E_LOST;
-
     if (report->type == GUARD_REPORT_FAILED) {
         report_error(options, report->before_exec ? "not_started" : "exec",
                      "%s: %s", options->argv[0], strerror(report->error));
@@ -168,75 +185,131 @@ static int conclude(const struct options *options,
         report_error(options, "guard_killed",
                      "the guard was killed, and the command with it");
     }
-    if (result->is_lost) {
-        return EXIT_LOST; /* Said when it happened. */
-    }
-    if (is_unprotected || report->by_deadline) {
-        report_error(options, permit_status_reason(PERMIT_E_LOST),
-                     "the permit of %s was lost while the command ran",
-                     options->semaphore);
-        return EXIT_LOST;
-    }
-    if (status != PERMIT_OK) {
-        report_note(options, false,
-                    "the command has ended, but giving back was not answered "
-                    "(%s); the end of the line frees the permit",
-                    permit_strerror(status));
-    }
     return report->code;
 }
 
-static int run_granted(const struct options *options, struct guard *guard,
-                       struct permit_client *client, struct permit_grant *grant,
-                       int64_t kill_after_ms)
+/* Says how it went with the permit, if it went wrong. Returns the exit code,
+ * which is `code` if it went well. */
+static int conclude(const struct run *run, const struct run_result *result,
+                    enum permit_status status, int code)
 {
-    struct environment environment;
-    struct run_result result;
-    int64_t left_ms = permit_grant_left_ms(grant);
-    int connection = permit_client_fd(client);
-    enum permit_status status;
-    int error;
+    const struct options *options = run->options;
+    bool is_lost_late =
+        !result->is_lost &&
+        (status == PERMIT_E_EXPIRED || status == PERMIT_E_NOT_HELD ||
+         status == PERMIT_E_LOST || result->report.by_deadline);
 
-    environment_fill(&environment, options, client, grant);
-    if (left_ms <= 0 || connection < 0) {
-        (void)give_back(client, grant);
-        return report_status(options, NULL, PERMIT_E_LOST);
+    if (is_lost_late) {
+        status_fd_lost(run->status, PERMIT_LOSS_SESSION);
+        report_error(options, permit_status_reason(PERMIT_E_LOST),
+                     "the permit of %s was lost while the command ran",
+                     options->semaphore);
     }
-    error = guard_go(guard, connection, environment.text, environment.bytes,
-                     clock_now_ms() + left_ms);
-    if (error < 0 && error != -EPIPE) {
-        (void)give_back(client, grant);
-        report_error(options, "not_started", "%s", strerror(-error));
-        return EXIT_NOT_STARTED;
+    if (is_lost_late || result->is_lost) {
+        return options->on_lost == OPTIONS_LOST_IGNORE ? code : EXIT_LOST;
     }
-    /* However short the hold is, the command has a part of it. */
-    run_watch(options, guard, grant,
-              kill_after_ms < left_ms / 2 ? kill_after_ms : left_ms / 2,
-              &result);
-    status = give_back(client, grant);
-    return conclude(options, &result, status);
-}
-
-static int run_connected(const struct options *options, struct guard *guard,
-                         struct permit_client *client)
-{
-    struct permit_grant *grant = NULL;
-    int64_t kill_after_ms = 0;
-    int code = choose_kill_after(options, client, &kill_after_ms);
-
-    if (code == 0) {
-        code = acquire(options, client, /* consume= */ false, &grant);
-        if (code == EX_TEMPFAIL && options->conflict_code != -1) {
-            code = options->conflict_code;
-        }
-    }
-    if (grant == NULL) {
-        permit_client_destroy(client);
+    if (status == PERMIT_OK) {
+        status_fd_released(run->status);
         return code;
     }
-    report_note(options, true, "grant %" PRIu64 ", fence %" PRIu64,
-                permit_grant_id(grant), permit_grant_fence(grant));
-    return run_granted(options, guard, client, grant, kill_after_ms);
+    report_note(options, false,
+                "the command has ended, but giving back was not answered "
+                "(%s); the end of the line frees the permit",
+                permit_strerror(status));
+    return code;
+}
+
+/* Runs the command; run->grant is NULL if it has no permit, else it is given
+ * back, and the client with it. */
+static int run_with(struct run *run, const struct environment *environment)
+{
+    struct run_result result;
+    enum permit_status status = PERMIT_OK;
+    int error;
+    int code;
+
+    signals_take_all();
+    error = guard_go(run->guard,
+                     run->client == NULL ? -1 : permit_client_fd(run->client),
+                     environment->text, environment->bytes, run->deadline_ms);
+    if (error == 0 || error == -EPIPE) {
+        run_watch(run, &result);
+    }
+    if (run->grant != NULL) {
+        status = give_back(run->client, run->grant);
+    }
+    if (error < 0 && error != -EPIPE) {
+        report_error(run->options, "not_started", "%s", strerror(-error));
+        return EXIT_NOT_STARTED;
+    }
+    code = conclude_command(run->options, &result.report);
+    if (run->grant == NULL || result.report.type == GUARD_REPORT_FAILED) {
+        return code;
+    }
+    return conclude(run, &result, status, code);
+}
+
+static int run_granted(struct run *run, long depth)
+{
+    struct environment environment;
+    /* Before the rest is asked for: this process may be stopped in between. */
+    int64_t now_ms = clock_now_ms();
+    int64_t left_ms = permit_grant_left_ms(run->grant);
+
+    environment_fill(&environment, run->options, run->client, run->grant,
+                     depth);
+    report_note(run->options, true, "grant %" PRIu64 ", fence %" PRIu64,
+                permit_grant_id(run->grant), permit_grant_fence(run->grant));
+    status_fd_granted(run->status, run->client, run->grant);
+    if (left_ms <= 0 || permit_client_fd(run->client) < 0) {
+        status_fd_lost(run->status, PERMIT_LOSS_SESSION);
+        (void)give_back(run->client, run->grant);
+        return report_status(run->options, NULL, PERMIT_E_LOST);
+    }
+    /* However short the hold is, the command has a part of it. */
+    if (run->kill_after_ms > left_ms / 2) {
+        run->kill_after_ms = left_ms / 2;
+    }
+    run->deadline_ms = run->options->on_lost == OPTIONS_LOST_IGNORE
+                           ? NEVER_MS
+                           : now_ms + left_ms;
+    return run_with(run, &environment);
+}
+
+/* Acquires, and runs the command. */
+static int run_acquired(struct run *run, struct acquire *acquire, long depth)
+{
+    const struct environment nothing = {.bytes = 0};
+    const struct options *options = run->options;
+    int code = acquire_connect(acquire);
+
+    if (code == 0) {
+        code = choose_kill_after(acquire, &run->kill_after_ms);
+    }
+    if (code == 0) {
+        code = acquire_grant(acquire, /* consume= */ false);
+    }
+    if (code == 0) { /* Of the connection that it came over. */
+        code = choose_kill_after(acquire, &run->kill_after_ms);
+    }
+    if (code == EX_UNAVAILABLE && options->on_unreachable == UNREACHABLE_RUN) {
+        report_error(options, "without_permit",
+                     "the command runs without a permit of %s",
+                     options->semaphore);
+        run->deadline_ms = NEVER_MS;
+        return run_with(run, &nothing);
+    }
+    if (code == EX_TEMPFAIL && options->conflict_code != -1) {
+        return options->conflict_code;
+    }
+    if (code != 0) {
+        return code;
+    }
+    run->client = acquire->client;
+    run->grant = acquire->grant;
+    acquire->client = NULL; /* They are given back. */
+    acquire->grant = NULL;
+    return run_granted(run, depth);
 }
 
 /* The command's name without its directory, cut to what a purpose may have. */
@@ -247,41 +320,62 @@ static void name_purpose(char *buffer, size_t bytes, const char *path)
     (void)snprintf(buffer, bytes, "%s", slash == NULL ? path : slash + 1);
 }
 
-int run_command(const struct options *options)
+/* Makes the guard, while there is one thread still, for it forks, and lets go
+ * of what is the command's. Returns 0 or a negative errno. */
+static int prepare(const struct options *options,
+                   const struct status_fd *status, struct guard **ret_guard)
 {
-    char purpose[WIRE_TEXT_BYTES_MAX + 1];
-    struct options own = *options;
     const struct guard_command command = {.argv = options->argv,
                                           .own_group = options->no_stdin ||
                                                        !isatty(STDIN_FILENO),
                                           .no_stdin = options->no_stdin};
-    struct permit_client *client;
-    struct guard *guard;
-    enum permit_status status;
-    int code;
-    /* First of all, for it forks: there is one thread still. */
-    int error = guard_create(&command, &guard);
+    int error = guard_create(&command, ret_guard);
 
-    if (error == 0) {
-        int line = guard_fd(guard);
-
-        descriptors_let_go(&line, 1, /* stderr_too= */ false);
-        error = signals_catch();
-        if (error < 0) {
-            guard_destroy(guard);
-        }
+    if (error < 0) {
+        return error;
     }
+    descriptors_let_go((const int[]){guard_fd(*ret_guard), status->fd}, 2,
+                       /* stderr_too= */ false);
+    /* Who reads what is said may go: the command's permit does not depend on
+     * it. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    error = signals_catch();
+    if (error < 0) {
+        guard_destroy(*ret_guard);
+    }
+    return error;
+}
+
+int run_command(const struct options *options)
+{
+    char purpose[WIRE_TEXT_BYTES_MAX + 1];
+    struct options own = *options;
+    struct status_fd status;
+    struct acquire acquire;
+    struct run run = {.options = &own, .status = &status};
+    long depth = take_outer() + 1;
+    int error = status_fd_open(&status, own.status_fd, own.semaphore);
+    int code;
+
+    if (error < 0) {
+        report_error(options, permit_status_reason(PERMIT_E_INVALID),
+                     "--status-fd: %d: %s", own.status_fd, strerror(-error));
+        return EX_USAGE;
+    }
+    error = prepare(options, &status, &run.guard);
     if (error < 0) {
         report_error(options, "not_started", "%s", strerror(-error));
+        status_fd_close(&status);
         return EX_SOFTWARE;
     }
     if (own.purpose == NULL) {
         name_purpose(purpose, sizeof(purpose), options->argv[0]);
         own.purpose = purpose;
     }
-    status = report_connect(&own, &client);
-    code = status == PERMIT_OK ? run_connected(&own, guard, client)
-                               : exit_code_of(status);
-    guard_destroy(guard);
+    acquire_init(&acquire, &own, &status);
+    code = run_acquired(&run, &acquire, depth);
+    acquire_deinit(&acquire);
+    guard_destroy(run.guard);
+    status_fd_close(&status);
     return code;
 }

@@ -5,20 +5,31 @@
 /* What `permit run` does while its command runs: passes signals on, keeps the
  * guard's deadline fresh, and stops the command when the permit is lost.
  *
- * Law: the command has TERM before its permit can be another's, and is dead
- * then, as far as anybody could know of the loss. */
+ * Law: the command has its signal before its permit can be another's, and is
+ * dead then, as far as anybody could know of the loss; but for
+ * --on-lost=ignore.
+ */
 
 #include "guard.h"
 #include "options.h"
+#include "status_fd.h"
+
+struct run {
+    const struct options *options;
+    struct status_fd *status;
+    struct guard *guard;
+    struct permit_client *client;
+    struct permit_grant *grant; /* NULL: it runs without a permit. */
+    int64_t deadline_ms;        /* What the guard was told with its go. */
+    int64_t kill_after_ms;
+};
 
 struct run_result {
     struct guard_report report; /* ENDED; FAILED; or GONE, with its code. */
-    bool is_lost; /* The command was stopped for it; said on stderr. */
+    bool is_lost;               /* The permit; said on stderr. */
 };
 
 /* Watches until the command and all its descendants are dead. */
-void run_watch(const struct options *options, struct guard *guard,
-               struct permit_grant *grant, int64_t kill_after_ms,
-               struct run_result *ret_result);
+void run_watch(const struct run *run, struct run_result *ret_result);
 
 #endif

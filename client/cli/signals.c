@@ -23,11 +23,15 @@ static const int other_signals[] = {SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT,
 static int signal_pipe[2] = {-1, -1};
 static atomic_int first_ending;
 static atomic_bool takes_all;
+static atomic_bool ends_at_once;
 
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
-    const struct caught caught = {signal, info->si_code == SI_KERNEL};
+    /* Its hangup the terminal tells the leader of the session alone. */
+    const struct caught caught = {
+        signal, info->si_code == SI_KERNEL &&
+                    (signal != SIGHUP || getsid(0) != getpid())};
     int none = 0;
     ssize_t written;
     bool is_ending = false;
@@ -38,7 +42,8 @@ static void on_signal(int signal, siginfo_t *info, void *context)
         is_ending = is_ending || signal == ending_signals[i];
     }
     if (is_ending &&
-        !atomic_compare_exchange_strong(&first_ending, &none, signal) &&
+        (!atomic_compare_exchange_strong(&first_ending, &none, signal) ||
+         atomic_load(&ends_at_once)) &&
         !atomic_load(&takes_all)) {
         _exit(EXIT_SIGNAL + signal);
     }
@@ -75,6 +80,11 @@ int signals_catch(void)
 int signals_fd(void)
 {
     return signal_pipe[0];
+}
+
+void signals_end_at_once(bool on)
+{
+    atomic_store(&ends_at_once, on);
 }
 
 void signals_take_all(void)

@@ -18,6 +18,11 @@ int signals_catch(void);
 /* Readable once one came; -1 before signals_catch(). */
 int signals_fd(void);
 
+/* While on, the first one ends the process at once too: for when there is
+ * nothing to give back. Look at signals_ending() afterwards: one may have come
+ * before. */
+void signals_end_at_once(bool on);
+
 /* Catches also USR1, USR2, WINCH, CONT and TSTP, to pass them on. */
 void signals_take_all(void);
 

@@ -22,6 +22,7 @@ def environment(daemon, extra=None):
     host, port = daemon.addresses[0]
     env = {**os.environ, "PERMIT_SERVER": f"permit://{host}:{port}"}
     env.pop("PERMIT_DEPTH", None)
+    env["XDG_CONFIG_HOME"] = "/nonexistent"  # Not the tester's own defaults.
     return {**env, **(extra or {})}
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`permit run`: what it promises about the command, with real processes."""
+import contextlib
 import json
 import os
 import signal
@@ -311,8 +312,10 @@ def test_all_are_dead_before_the_permit_is_free(shared, jobs, pipe, script,
 
 
 def sockets_of(pid):
-    links = (os.readlink(f"/proc/{pid}/fd/{number}")
-             for number in os.listdir(f"/proc/{pid}/fd"))
+    links = set()
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # Closed meanwhile.
+            links.add(os.readlink(f"/proc/{pid}/fd/{number}"))
     return {link for link in links if link.startswith("socket:")}
 
 

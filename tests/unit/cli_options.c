@@ -2,6 +2,8 @@
 /* The command line of `permit`, and its exit codes. */
 
 #include <check.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +11,7 @@
 #include "exit_code.h"
 #include "options.h"
 
-#define ARGS_MAX 16
+#define ARGS_MAX 24
 
 /* Splits at blanks; the words live until the next call. */
 static int split(const char *line, char **ret_argv)
@@ -82,6 +84,10 @@ START_TEST(what_is_not_said_has_its_default)
     ck_assert_int_eq(options.progress_interval_ms, 10000);
     ck_assert_int_eq(options.progress, PROGRESS_AUTO);
     ck_assert(!options.json && !options.quiet && !options.no_stdin);
+    ck_assert_int_eq(options.on_lost, SIGTERM);
+    ck_assert_int_eq(options.on_unreachable, UNREACHABLE_FAIL);
+    ck_assert_int_eq(options.status_fd, -1);
+    ck_assert_uint_eq(options.labels_count, 0);
 }
 END_TEST
 
@@ -152,6 +158,72 @@ START_TEST(a_prefix_is_for_status)
 END_TEST
 
 static const struct {
+    const char *text;
+    int on_lost;
+} on_lost_cases[] = {{"term", SIGTERM},
+                     {"kill", SIGKILL},
+                     {"SIGUSR1", SIGUSR1},
+                     {"Hup", SIGHUP},
+                     {"64", 64},
+                     {"2", SIGINT},
+                     {"ignore", OPTIONS_LOST_IGNORE}};
+
+START_TEST(what_a_lost_command_gets_is_a_signal_or_nothing)
+{
+    struct options options;
+    char line[64];
+
+    (void)snprintf(line, sizeof(line), "run --on-lost %s jobs true",
+                   on_lost_cases[_i].text);
+    ck_assert_int_eq(parse(line, &options), OPTIONS_GO);
+    ck_assert_int_eq(options.on_lost, on_lost_cases[_i].on_lost);
+}
+END_TEST
+
+START_TEST(labels_are_split_at_their_first_equals_sign)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse("run --label a=b=c jobs --label d= true", &options),
+                     OPTIONS_GO);
+    ck_assert_uint_eq(options.labels_count, 2);
+    ck_assert_str_eq(options.labels[0].key, "a");
+    ck_assert_str_eq(options.labels[0].value, "b=c");
+    ck_assert_str_eq(options.labels[1].key, "d");
+    ck_assert_str_eq(options.labels[1].value, "");
+}
+END_TEST
+
+static const char *const json_cases[] = {
+    "run --json -p x jobs true",  "run -p x --json jobs true",
+    "run -p x jobs --json true",  "run a!b --json true",
+    "run --json --nonsense jobs", "run --nonsense --json jobs"};
+
+START_TEST(json_is_heard_before_and_after_what_is_wrong)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse(json_cases[_i], &options), OPTIONS_WRONG);
+    ck_assert(options.json);
+}
+END_TEST
+
+START_TEST(the_commands_own_json_is_not_ours)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse("run -p x jobs true --json", &options),
+                     OPTIONS_WRONG);
+    ck_assert(!options.json);
+}
+END_TEST
+
+/* 129 bytes. */
+#define LONG                                                                   \
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"         \
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdefx"
+
+static const struct {
     const char *line;
     const char *error; /* A part of what is said; NULL: argp's own words. */
 } wrong_cases[] = {
@@ -181,11 +253,22 @@ static const struct {
     {"run --join jobs true", "--join is not served yet"},
     {"run --priority 3 jobs true", "--priority is not served yet"},
     {"run --linger 3 jobs true", "--linger is not served yet"},
-    {"run --label k=v jobs true", "--label is not served yet"},
-    {"run --status-fd 3 jobs true", "--status-fd is not served yet"},
-    {"run --on-lost kill jobs true", "--on-lost=kill is not served yet"},
-    {"run --on-unreachable run jobs true",
-     "--on-unreachable=run is not served yet"},
+    {"run --label k jobs true", "'k' is not K=V"},
+    {"run --label =v jobs true", "'=v' is not K=V"},
+    {"run --label " LONG "=v jobs true", "is not K=V"},
+    {"run --label k=" LONG " jobs true", "is not K=V"},
+    {"run --label k=v --label k=w jobs true", "'k' is there twice"},
+    {"run --label 1= --label 2= --label 3= --label 4= --label 5= --label 6= "
+     "--label 7= --label 8= --label 9= jobs true",
+     "at most 8"},
+    {"run --status-fd 2 jobs true", "0, 1 and 2 are the command's"},
+    {"run --status-fd x jobs true", "no number"},
+    {"run --on-lost nonsense jobs true", "neither a signal nor ignore"},
+    {"run --on-lost 0 jobs true", "neither a signal nor ignore"},
+    {"run --on-lost 65 jobs true", "neither a signal nor ignore"},
+    {"run --on-unreachable hope jobs true", "no such choice"},
+    /* The first of two. */
+    {"run -p x -w soon jobs true", "--permits"},
     {"set", "which semaphore?"},
     {"set jobs extra", "what is 'extra'?"},
     {"set --kind rate jobs", "--kind rate is not served yet"},
@@ -287,6 +370,12 @@ int main(void)
     tcase_add_test(tcase, a_definition_names_what_it_sets);
     tcase_add_test(tcase, ping_counts_where_run_has_a_command);
     tcase_add_test(tcase, a_prefix_is_for_status);
+    tcase_add_loop_test(tcase, what_a_lost_command_gets_is_a_signal_or_nothing,
+                        0, COUNT(on_lost_cases));
+    tcase_add_test(tcase, labels_are_split_at_their_first_equals_sign);
+    tcase_add_loop_test(tcase, json_is_heard_before_and_after_what_is_wrong, 0,
+                        COUNT(json_cases));
+    tcase_add_test(tcase, the_commands_own_json_is_not_ours);
     tcase_add_loop_test(tcase, what_is_wrong_is_refused_with_words, 0,
                         COUNT(wrong_cases));
     tcase_add_test(tcase, help_is_no_error_and_ends_with_examples);
