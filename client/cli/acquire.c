@@ -94,14 +94,17 @@ int acquire_connect(struct acquire *acquire)
 
     /* There is nothing to cancel, and connecting may take its time. */
     signals_end_at_once(true);
-    do {
+    for (;;) {
         if (signals_ending() != 0) {
             return EXIT_SIGNAL + signals_ending();
         }
         status = report_try_connect(options, timeout_ms, &acquire->client, text,
                                     sizeof(text));
+        if (status == PERMIT_OK || !may_connect_again(acquire, status, text)) {
+            break;
+        }
         timeout_ms = min_ms(left_ms(acquire), CONNECT_TIMEOUT_MS - 1) + 1;
-    } while (status != PERMIT_OK && may_connect_again(acquire, status, text));
+    }
     signals_end_at_once(false);
     if (signals_ending() != 0) {
         return EXIT_SIGNAL + signals_ending();
