@@ -8,6 +8,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+int descriptors_reserve_standard(void)
+{
+    int null;
+
+    do { /* The lowest number that is free. */
+        null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (null >= 0 && null <= STDERR_FILENO);
+    if (null < 0) {
+        return -errno;
+    }
+    (void)close(null);
+    return 0;
+}
+
 int descriptor_to_null(int descriptor)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -16,10 +30,7 @@ int descriptor_to_null(int descriptor)
     if (null < 0) {
         return -errno;
     }
-    if (null == descriptor) {
-        /* It was closed, and got the number just now. */
-        return fcntl(null, F_SETFD, 0) < 0 ? -errno : 0;
-    }
+    assert(null > STDERR_FILENO);
     if (dup2(null, descriptor) < 0) {
         error = -errno;
     }

@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "defaults.h"
+#include "descriptors.h"
 #include "options.h"
 #include "report.h"
 
@@ -56,6 +57,9 @@ int main(int argc, char **argv)
     char wrong[sizeof(options.error)] = "";
     int code;
 
+    if (descriptors_reserve_standard() < 0) {
+        exit(EX_SOFTWARE); /* Nothing of ours may get stderr's number. */
+    }
     options_init(&options);
     if (!defaults_load(&options, &defaults)) {
         memcpy(wrong, options.error, sizeof(wrong));
