@@ -84,14 +84,19 @@ int family_list_children(pid_t **ret_children, size_t *ret_count)
     return 0;
 }
 
-static bool is_spared(const struct family *family, pid_t child)
+static bool contains(const pid_t *items, size_t count, pid_t pid)
 {
-    for (size_t i = 0; i < family->spared_count; i++) {
-        if (family->spared[i] == child) {
+    for (size_t i = 0; i < count; i++) {
+        if (items[i] == pid) {
             return true;
         }
     }
     return false;
+}
+
+static bool is_spared(const struct family *family, pid_t child)
+{
+    return contains(family->spared, family->spared_count, child);
 }
 
 /* Learns how the command ended, and leaves its zombie where it is. */
@@ -104,7 +109,9 @@ static void look_at_command(struct family *family)
     }
     if (waitid(P_PID, (id_t)family->command, &info,
                WEXITED | WNOHANG | WNOWAIT) < 0) {
-        family->command_ended = true; /* A killed guard has buried it. */
+        /* A killed guard has buried it: its number may be a stranger's. */
+        family->command_ended = true;
+        family->group = 0;
     } else if (info.si_pid == family->command) {
         family->command_ended = true;
         family->command_code =
@@ -112,31 +119,39 @@ static void look_at_command(struct family *family)
     }
 }
 
-/* Returns how many children live, the command and the spared left out; -1 if
- * nobody can say. */
+/* Buries the dead; the command and the spared are left out. Returns how many
+ * live, -1 if nobody can say. */
 static long reap_others(const struct family *family)
 {
-    pid_t *children = NULL;
-    size_t count = 0;
     long alive = 0;
+    bool has_buried;
 
-    if (family_list_children(&children, &count) < 0) {
-        return -1;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (children[i] != family->command && !is_spared(family, children[i]) &&
-            waitpid(children[i], NULL, WNOHANG) == 0) {
-            alive++;
+    do { /* Whoever is buried may have handed on its own children. */
+        pid_t *children = NULL;
+        size_t count = 0;
+
+        if (family_list_children(&children, &count) < 0) {
+            return -1;
         }
-    }
-    free(children);
+        has_buried = false;
+        for (size_t i = 0; i < count; i++) {
+            if (children[i] == family->command ||
+                is_spared(family, children[i])) {
+                continue;
+            }
+            if (waitpid(children[i], NULL, WNOHANG | __WALL) == 0) {
+                alive++;
+            } else {
+                has_buried = true;
+            }
+        }
+        free(children);
+    } while (has_buried && alive == 0);
     return alive;
 }
 
 bool family_reap(struct family *family)
 {
-    siginfo_t info;
-
     if (family->command != 0) {
         look_at_command(family);
     }
@@ -149,45 +164,84 @@ bool family_reap(struct family *family)
         family->command = 0;
         family->group = 0;
     }
-    /* The list may have missed one that was adopted while it was read; the
-     * kernel's own word is final, where no spared child hides it. */
     if (family->spared_count > 0) {
-        return reap_others(family) == 0;
+        return true;
     }
-    info.si_pid = 0;
-    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 &&
-           errno == ECHILD;
+    /* Where no spared child hides it, the kernel's own word is final. */
+    while (waitpid(-1, NULL, WNOHANG | __WALL) > 0) {
+    }
+    return errno == ECHILD;
 }
 
 static bool is_reached_otherwise(const struct family *family, pid_t child,
-                                 bool from_terminal, pid_t foreground)
+                                 pid_t foreground)
 {
     pid_t group = getpgid(child);
 
     return (family->group != 0 && group == family->group) ||
-           (from_terminal && group == foreground) || is_spared(family, child);
+           (foreground != 0 && group == foreground) || is_spared(family, child);
 }
 
-void family_signal(const struct family *family, int signal, bool from_terminal,
-                   pid_t foreground)
+/* Those in `asked` are left out. Returns the list of all, the caller's to free,
+ * or NULL. */
+static pid_t *signal_children(const struct family *family, int signal,
+                              pid_t foreground, const pid_t *asked,
+                              size_t asked_count, size_t *ret_count)
 {
     pid_t *children = NULL;
+
+    if (family_list_children(&children, ret_count) < 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < *ret_count; i++) {
+        if (!contains(asked, asked_count, children[i]) &&
+            !is_reached_otherwise(family, children[i], foreground)) {
+            (void)kill(children[i], signal); /* It may just have died. */
+        }
+    }
+    return children;
+}
+
+/* To those who have not been asked. */
+static void ask_to_end(struct family *family)
+{
     size_t count = 0;
+    pid_t *children = signal_children(family, family->ending_signal,
+                                      family->ending_foreground, family->asked,
+                                      family->asked_count, &count);
+
+    if (children != NULL) {
+        free(family->asked);
+        family->asked = children;
+        family->asked_count = count;
+    }
+}
+
+void family_signal(struct family *family, int signal, pid_t foreground)
+{
+    size_t count;
 
     assert(signal > 0);
     if (family->group != 0) {
         (void)kill(-family->group, signal);
     }
-    if (family_list_children(&children, &count) < 0) {
-        return;
+    if (signal == SIGTERM || signal == SIGHUP || signal == SIGINT ||
+        signal == SIGQUIT) {
+        family->ending_signal = signal;
+        family->ending_foreground = foreground;
+        family->asked_count = 0;
+        ask_to_end(family);
+    } else {
+        free(signal_children(family, signal, foreground, NULL, 0, &count));
     }
-    for (size_t i = 0; i < count; i++) {
-        if (!is_reached_otherwise(family, children[i], from_terminal,
-                                  foreground)) {
-            (void)kill(children[i], signal); /* It may just have died. */
-        }
+}
+
+void family_end_adopted(struct family *family)
+{
+    if (family->ending_signal != 0 && family->command_ended &&
+        family->group == 0) {
+        ask_to_end(family);
     }
-    free(children);
 }
 
 void family_kill(struct family *family)
@@ -197,13 +251,12 @@ void family_kill(struct family *family)
 
     (void)sigemptyset(&child_dies);
     (void)sigaddset(&child_dies, SIGCHLD);
-    for (;;) {
-        /* The death of one makes its children ours, so a round after it finds
-         * them; a group dies as one, so nobody in it escapes by forking. */
-        family_signal(family, SIGKILL, false, 0);
-        if (family_reap(family)) {
-            return;
-        }
+    /* The death of one makes its children ours, so a round after it finds
+     * them; a group dies as one, so nobody in it escapes by forking. */
+    while (!family_reap(family)) {
+        family_signal(family, SIGKILL, /* foreground= */ 0);
         (void)sigtimedwait(&child_dies, NULL, &round);
     }
+    free(family->asked);
+    family->asked = NULL;
 }

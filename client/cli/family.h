@@ -21,6 +21,12 @@ struct family {
     int command_code;    /* Its exit code, or 128 and its signal. */
     const pid_t *spared; /* Children that are no part of it. */
     size_t spared_count;
+    /* Its own, zero at first: the last INT, TERM, HUP or QUIT that was sent,
+     * and the children who have been sent it. */
+    int ending_signal;
+    pid_t ending_foreground;
+    pid_t *asked;
+    size_t asked_count;
 };
 
 /* Lists the children that this process has. On 0 the caller frees
@@ -32,10 +38,14 @@ int family_list_children(pid_t **ret_children, size_t *ret_count);
 bool family_reap(struct family *family);
 
 /* Sends a signal to everybody it can name: the command's group, or without one
- * the command, and the other children. If the terminal has sent it already,
- * those in this terminal's group `foreground` are left out. */
-void family_signal(const struct family *family, int signal, bool from_terminal,
-                   pid_t foreground);
+ * the command, and the other children. If the terminal has sent it already to
+ * its group `foreground` (else 0), those are left out. */
+void family_signal(struct family *family, int signal, pid_t foreground);
+
+/* Without a group only the command was sent it, and what an ended command
+ * leaves comes here generation by generation: each, once, is sent the INT,
+ * TERM, HUP or QUIT that the command was sent. */
+void family_end_adopted(struct family *family);
 
 /* Kills until nobody is left. SIGCHLD must be blocked. */
 void family_kill(struct family *family);

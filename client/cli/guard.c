@@ -88,8 +88,26 @@ static void close_line(struct guard *guard)
     }
 }
 
+/* Somebody may have stopped it. */
+static void wake_guard(const struct guard *guard)
+{
+    if (guard->process != 0) {
+        (void)kill(guard->process, SIGCONT);
+    }
+}
+
+static int send_to_guard(const struct guard *guard,
+                         const struct guard_message *message, int descriptor)
+{
+    int error = guard_line_send(guard->line, message, descriptor);
+
+    wake_guard(guard);
+    return error;
+}
+
 static void bury_guard(struct guard *guard)
 {
+    wake_guard(guard);
     if (guard->process != 0) {
         while (waitpid(guard->process, NULL, 0) < 0 && errno == EINTR) {
         }
@@ -117,7 +135,7 @@ int guard_go(struct guard *guard, int connection, const char *environment,
 
     assert(environment_bytes <= sizeof(message.text));
     memcpy(message.text, environment, environment_bytes);
-    return guard_line_send(guard->line, &message, connection);
+    return send_to_guard(guard, &message, connection);
 }
 
 void guard_set_deadline(struct guard *guard, int64_t deadline_ms)
@@ -125,7 +143,7 @@ void guard_set_deadline(struct guard *guard, int64_t deadline_ms)
     const struct guard_message message = {.word = GUARD_DEADLINE,
                                           .time_ms = deadline_ms};
 
-    (void)guard_line_send(guard->line, &message, -1); /* See guard_receive. */
+    (void)send_to_guard(guard, &message, -1); /* See guard_receive. */
 }
 
 void guard_signal(struct guard *guard, int signal, bool from_terminal)
@@ -133,7 +151,7 @@ void guard_signal(struct guard *guard, int signal, bool from_terminal)
     const struct guard_message message = {
         .word = GUARD_SIGNAL, .number = signal, .flag = from_terminal};
 
-    (void)guard_line_send(guard->line, &message, -1); /* See guard_receive. */
+    (void)send_to_guard(guard, &message, -1); /* See guard_receive. */
 }
 
 int guard_fd(const struct guard *guard)
@@ -174,7 +192,7 @@ void guard_take_over(struct guard *guard)
     sigset_t child_dies;
 
     close_line(guard);
-    bury_guard(guard);
+    guard->process = 0; /* One of the family now, until it is buried. */
     (void)sigemptyset(&child_dies);
     (void)sigaddset(&child_dies, SIGCHLD);
     (void)pthread_sigmask(SIG_BLOCK, &child_dies, NULL);

@@ -13,15 +13,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "descriptors.h"
 #include "family.h"
 
 struct guard_self {
     const struct guard_task *task;
-    int connection;    /* The copy that holds the line open, or -1. */
-    int deaths;        /* A signalfd of SIGCHLD. */
-    int deadline;      /* A timerfd. */
-    int ending_signal; /* The last one passed on that asks to end; 0: none. */
+    int connection; /* The copy that holds the line open, or -1. */
+    int deaths;     /* A signalfd of SIGCHLD. */
+    int deadline;   /* A timerfd. */
     struct family family;
 };
 
@@ -130,12 +130,6 @@ static void end_all(struct guard_self *self, bool by_deadline)
     say(self, GUARD_ENDED, self->family.command_code, by_deadline);
 }
 
-static bool asks_to_end(int signal)
-{
-    return signal == SIGTERM || signal == SIGHUP || signal == SIGINT ||
-           signal == SIGQUIT;
-}
-
 /* Obeys the wrapper. Returns false when everybody is dead. */
 static bool obey(struct guard_self *self)
 {
@@ -147,11 +141,8 @@ static bool obey(struct guard_self *self)
         return false;
     }
     if (message.word == GUARD_SIGNAL) {
-        family_signal(&self->family, message.number, message.flag,
-                      self->task->wrapper_group);
-        if (asks_to_end(message.number)) {
-            self->ending_signal = message.number;
-        }
+        family_signal(&self->family, message.number,
+                      message.flag ? self->task->wrapper_group : 0);
     } else if (message.word == GUARD_DEADLINE) {
         set_deadline(self, message.time_ms);
     }
@@ -162,7 +153,6 @@ static bool obey(struct guard_self *self)
 static bool bury(struct guard_self *self)
 {
     struct signalfd_siginfo death;
-    bool had_ended = self->family.command_ended;
     ssize_t length = read(self->deaths, &death, sizeof(death));
 
     (void)length; /* It says only that somebody died. */
@@ -170,12 +160,7 @@ static bool bury(struct guard_self *self)
         say(self, GUARD_ENDED, self->family.command_code, false);
         return false;
     }
-    /* Without a group of its own only the command was told to end, and what it
-     * had started is ours since it did. */
-    if (!had_ended && self->family.command_ended && self->ending_signal != 0 &&
-        !self->task->command.own_group) {
-        family_signal(&self->family, self->ending_signal, false, 0);
-    }
+    family_end_adopted(&self->family);
     return true;
 }
 
@@ -224,7 +209,9 @@ static int prepare(struct guard_self *self)
     (void)sigaddset(&child_dies, SIGCHLD);
     self->deaths = signalfd(-1, &child_dies, SFD_CLOEXEC | SFD_NONBLOCK);
     self->deadline = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    /* If somebody has stopped the guard, the wrapper's death wakes it. */
     if (self->deaths < 0 || self->deadline < 0 ||
+        prctl(PR_SET_PDEATHSIG, SIGCONT) < 0 ||
         prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || setpgid(0, 0) < 0) {
         return -errno;
     }
@@ -238,6 +225,10 @@ void guard_process(const struct guard_task *task)
     int error = prepare(&self);
 
     if (!await_go(&self, &go)) {
+        return;
+    }
+    if (error == 0 && clock_now_ms() >= go.time_ms) {
+        say(&self, GUARD_ENDED, 0, true); /* It was stopped until now. */
         return;
     }
     if (error == 0) {
