@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`permit` in tests: run it, start it, and see who lives."""
+import contextlib
+import ctypes
 import os
 import re
 import select
@@ -115,6 +117,33 @@ def children_of(pid):
     except (FileNotFoundError, ProcessLookupError):
         pass
     return found
+
+
+@contextlib.contextmanager
+def nothing_left_behind():
+    """What starts within must be dead and buried at the end: an orphan, even a
+    dead one, would be this process's child."""
+    pr_set_child_subreaper = 36
+    before = set(children_of(os.getpid()))
+    assert ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1) == 0
+    try:
+        yield
+        deadline = time.monotonic() + PATIENCE
+        while left := set(children_of(os.getpid())) - before:
+            # A dead wrapper's guard comes here when it has done its work.
+            for pid in left:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+            assert time.monotonic() < deadline, left
+            select.select([], [], [], 0.005)
+    finally:
+        ctypes.CDLL(None).prctl(pr_set_child_subreaper, 0)
+
+
+def state_of(pid):
+    """As ps says it: T is stopped."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return file.read().rsplit(")", 1)[1].split()[0]
 
 
 def kill(pid, number=signal.SIGKILL):
