@@ -17,6 +17,10 @@ const char commands_doc[] =
     "  ping     ask the daemon for a sign of life\n"
     "\v"
     "DUR is 1.5 (seconds), 250ms, 30s, 5m, 2h, 7d or inf.\n\n"
+    "Defaults come from $XDG_CONFIG_HOME/permit/config.yaml (or "
+    "~/.config/permit/config.yaml), before $PERMIT_SERVER, $PERMIT_CLIENT_NAME "
+    "and the options: server, name, and for run progress, progress_interval, "
+    "kill_after, on_lost, on_unreachable, as the options of these names.\n\n"
     "Examples:\n"
     "  permit set jobs --permits 3\n"
     "  permit run jobs -- make -j4\n"
@@ -153,21 +157,37 @@ static const struct command commands[] = {
          "The command finds PERMIT_SEMAPHORE, PERMIT_GRANT, PERMIT_FENCE, "
          "PERMIT_PERMITS, PERMIT_PARTS, PERMIT_WAITED_MS, PERMIT_SESSION and "
          "PERMIT_DEPTH in its environment.\n\n"
+         "Lines of --status-fd have \"event\" and \"semaphore\". waiting: "
+         "position, waiters, held, permits, waited_seconds. granted: grant_id, "
+         "fence, permits, session_id, waited_seconds. lost: grant_id, fence, "
+         "loss (hold, session, revoked, kicked or deleted). released: "
+         "grant_id, fence, held_seconds. A line that nobody reads is "
+         "dropped.\n\n"
          "Examples:\n"
          "  permit run builds -- make -j4\n"
          "  permit run -n nightly ./report || echo \"it runs elsewhere\"\n"
-         "  permit run -w 30s -p 2 db -c 'pg_dump app | gzip > app.gz'\n",
+         "  permit run -w 30s -p 2 db -c 'pg_dump app | gzip > app.gz'\n"
+         "  permit run -w 1h --on-unreachable wait nightly ./report\n",
      .needs_semaphore = true,
      .takes_command = true},
     {.name = "hold",
      .run = hold_command,
      .options = hold_options,
      .arguments = "SEM",
-     .doc = "Acquires, prints GRANT and FENCE, and holds until stdin ends or a "
-            "signal comes. 124 if the permit was lost."
-            "\v"
-            "Examples:\n"
-            "  coproc permit hold jobs; read -r grant fence <&${COPROC[0]}\n",
+     .doc =
+         "Acquires, prints GRANT and FENCE, and holds until stdin ends or a "
+         "signal comes. 124 if the permit was lost."
+         "\v"
+         "For a part of a bash script, as its coprocess: the permit is given "
+         "back when the script is over, however it ends.\n\n"
+         "Examples:\n"
+         "  coproc PERMIT { permit hold -w 5m jobs; }\n"
+         "  pid=$PERMIT_PID in=${PERMIT[1]}\n"
+         "  read -r grant fence <&\"${PERMIT[0]}\" || { wait \"$pid\"; exit; "
+         "}\n"
+         "  ./work --fence \"$fence\"\n"
+         "  exec {in}>&-  # gives it back\n"
+         "  wait \"$pid\" || echo 'the permit was lost' >&2\n",
      .needs_semaphore = true},
     {.name = "take",
      .run = take_command,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "defaults.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -96,9 +97,12 @@ static bool apply(struct options *options, const struct defaults *defaults,
             (void)options_take(options, keys[i].option, defaults->values[i]);
         }
         if (options->error[0] != '\0') {
-            (void)snprintf(wrong, sizeof(wrong), "%s", options->error);
+            assert(strchr(options->error, ':') != NULL);
+            /* "--on-lost: ..." becomes "FILE: on_lost: ...". */
+            (void)snprintf(wrong, sizeof(wrong), "%s",
+                           strchr(options->error, ':'));
             (void)snprintf(options->error, sizeof(options->error),
-                           "%.250s: %s: %.200s", path, keys[i].name, wrong);
+                           "%.250s: %s%.200s", path, keys[i].name, wrong);
             return false;
         }
     }
