@@ -69,7 +69,7 @@ static void wait_acquired(struct permit_client *client, struct call *call,
         } else if (wait_or_cancel(client, call, cancel_fd) && !call->is_done) {
             cancel_fd = -1;
             core_advance(client->core, clock_now_ns());
-            core_cancel(client->core, id);
+            (void)core_cancel(client->core, id);
             io_push(client);
         }
     }
@@ -79,6 +79,9 @@ static void forget(struct permit_grant *grant)
 {
     struct permit_client *client = grant->client;
 
+    if (client_is_forked(client)) {
+        return;
+    }
     (void)pthread_mutex_lock(&client->mutex);
     core_advance(client->core, clock_now_ns());
     core_forget(client->core, grant->acquire_id);

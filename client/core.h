@@ -116,8 +116,9 @@ enum permit_status core_ask(struct core *core,
 
 /* Ends the wait of an acquire. Its answer is then anything but a grant: one
  * that crosses the cancel is given back and PERMIT_E_CANCELLED reported; only
- * what was consumed for good stays PERMIT_OK. */
-void core_cancel(struct core *core, uint64_t acquire_id);
+ * what was consumed for good stays PERMIT_OK. Returns false if nobody waits for
+ * the answer of such an acquire. */
+bool core_cancel(struct core *core, uint64_t acquire_id);
 
 /* Gives back `permits` of a grant, or with 0 all. As core_ask(); also
  * PERMIT_E_EXPIRED if the grant went with its session. */

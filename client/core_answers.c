@@ -104,7 +104,7 @@ static void end_release(struct core *core, const struct request *request,
         grant->permits -= request->permits;
     } else if (request->permits == 0) {
         grant->is_releasing = false;
-        if (request->is_silent) {
+        if (request->is_silent || grant->arg == NULL) {
             /* Nobody will ask again: the session's end gives it back. */
             core_break(core, status, "the server cannot take a permit back");
         }

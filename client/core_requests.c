@@ -168,17 +168,19 @@ static void cancel_silently(struct core *core, struct request *acquire)
     core_ask_silently(core, &message);
 }
 
-void core_cancel(struct core *core, uint64_t acquire_id)
+bool core_cancel(struct core *core, uint64_t acquire_id)
 {
     struct request *request = core_find_request(core, acquire_id);
     int64_t deadline_ns =
         core_add_ns(core->now_ns, core_ns_from_ms(core->answer_timeout_ms));
 
-    if (!core_is_open(core) || request == NULL || request->is_silent ||
-        request->is_cancelled) {
-        return;
+    if (request == NULL || request->type != WIRE_ACQUIRE ||
+        request->is_silent) {
+        return false;
     }
-    assert(request->type == WIRE_ACQUIRE);
+    if (!core_is_open(core) || request->is_cancelled) {
+        return true; /* Its end is under way. */
+    }
     request->is_cancelled = true;
     if (core->state == CORE_STATE_OPENING) {
         deadline_ns = core->now_ns; /* It was not sent: it ends at once. */
@@ -189,6 +191,7 @@ void core_cancel(struct core *core, uint64_t acquire_id)
         request->deadline_ns = deadline_ns;
         core_fall_due(core, deadline_ns);
     }
+    return true;
 }
 
 enum permit_status core_release(struct core *core, uint64_t acquire_id,

@@ -231,8 +231,8 @@ START_TEST(a_grant_that_crosses_its_cancel_is_given_back)
 {
     uint64_t a = client_script_acquire(&script, "a", -1, 0, false);
 
-    core_cancel(script.core, a);
-    core_cancel(script.core, a);
+    (void)core_cancel(script.core, a);
+    (void)core_cancel(script.core, a);
     client_script_granted(&script, a, 0, 0);
     client_script_say_type(&script, 3, WIRE_CANCELLED);
     client_script_expect(&script, "[   0] > 2 ACQUIRE jobs\n"
@@ -246,7 +246,7 @@ START_TEST(what_was_consumed_before_its_cancel_is_the_caller_s)
 {
     uint64_t a = client_script_acquire(&script, "a", -1, 0, true);
 
-    core_cancel(script.core, a);
+    (void)core_cancel(script.core, a);
     client_script_granted(&script, a, 0, 0);
     client_script_expect(&script, "[   0] > 2 ACQUIRE jobs\n"
                                   "[   0] a ok\n"
@@ -258,7 +258,7 @@ START_TEST(a_cancel_without_an_answer_lets_its_caller_go)
 {
     (void)client_script_acquire(&script, "a", -1, 0, false);
     client_script_at(&script, 4000);
-    core_cancel(script.core, 2);
+    (void)core_cancel(script.core, 2);
     client_script_go_on(&script);
     client_script_at(&script, 4999);
     client_script_at(&script, 5000);

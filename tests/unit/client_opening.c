@@ -100,12 +100,12 @@ START_TEST(what_is_cancelled_before_welcome_ends_at_once_and_never_leaves)
     uint64_t b = client_script_acquire(&script, "b", -1, 0, false);
 
     (void)client_script_ask(&script, "p", WIRE_POST);
-    core_cancel(script.core, a);
-    core_cancel(script.core, a);
+    (void)core_cancel(script.core, a);
+    (void)core_cancel(script.core, a);
     ck_assert_int_le(core_next_deadline(script.core), 0);
     client_script_go_on(&script);
     client_script_expect(&script, "[   0] a cancelled\n");
-    core_cancel(script.core, a);
+    (void)core_cancel(script.core, a);
     client_script_welcome(&script);
     client_script_expect(&script, "[   0] READY 7\n"
                                   "[   0] > 3 ACQUIRE jobs\n"
@@ -132,7 +132,7 @@ START_TEST(each_of_what_waits_for_welcome_may_be_taken_back)
         for (int i = 0; i < 3; i++) {
             ids[i] = client_script_acquire(&script, "x", -1, 0, false);
         }
-        core_cancel(script.core, ids[taken]);
+        (void)core_cancel(script.core, ids[taken]);
         client_script_go_on(&script);
         client_script_expect(&script, "[   0] x cancelled\n");
         client_script_welcome(&script);
