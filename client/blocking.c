@@ -166,19 +166,6 @@ static void free_client(struct permit_client *client)
     memory_give(&allocator, client);
 }
 
-static struct core *create_core(const struct settings *settings)
-{
-    const struct core_options options = {.name = settings->name,
-                                         .host = settings->host,
-                                         .purpose = settings->purpose,
-                                         .pid = (uint64_t)getpid(),
-                                         .answer_timeout_ms =
-                                             settings->answer_timeout_ms,
-                                         .allocator = &settings->allocator};
-
-    return core_create(&options);
-}
-
 static void init_lock(struct permit_client *client)
 {
     pthread_condattr_t attributes;
@@ -196,6 +183,7 @@ static struct permit_client *start_client(struct settings *settings)
 {
     struct permit_client *client =
         memory_take(&settings->allocator, sizeof(*client));
+    struct core_options options;
     int error;
 
     if (client == NULL) {
@@ -214,7 +202,8 @@ static struct permit_client *start_client(struct settings *settings)
         client->belief.fork_mark == NULL) {
         goto fail;
     }
-    client->core = create_core(&client->settings);
+    options = settings_core_options(&client->settings);
+    client->core = core_create(&options);
     if (client->core == NULL) {
         errno = ENOMEM;
         goto fail;

@@ -151,8 +151,7 @@ void permit_grant_destroy(struct permit_grant *grant)
     if (grant == NULL) {
         return;
     }
-    if (grant->belief != NULL &&
-        !fork_mark_is_child(grant->belief->fork_mark)) {
+    if (grant->belief != NULL) {
         grant->forget(grant);
     }
     grant_free(grant);

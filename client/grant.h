@@ -15,6 +15,7 @@
 #include "permit/request.h"
 #include "permit/result.h"
 
+struct async_request;
 struct core_event;
 struct permit_async;
 struct permit_client;
@@ -31,7 +32,8 @@ struct permit_grant {
     struct permit_async *async;
     const struct belief *belief; /* NULL once the client is gone. */
     /* The face's: forgets the handle, and gives back what is still valid
-     * without waiting. Not called in a child, nor once the client is gone. */
+     * without waiting; in a child it does not. Not called once the client is
+     * gone. */
     void (*forget)(struct permit_grant *grant);
     struct permit_allocator allocator;
     uint64_t acquire_id; /* Of the core. */
@@ -47,6 +49,8 @@ struct permit_grant {
     void (*on_lost)(void *arg, struct permit_grant *grant,
                     enum permit_loss loss);
     void *on_lost_arg;
+    bool is_loss_due;               /* on_lost is to be called. */
+    struct async_request *releases; /* Under way. */
     struct permit_grant *next;
     struct permit_grant *previous;
 };

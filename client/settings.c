@@ -139,6 +139,17 @@ void settings_deinit(struct settings *settings)
     settings->servers = NULL;
 }
 
+struct core_options settings_core_options(const struct settings *settings)
+{
+    return (struct core_options){.name = settings->name,
+                                 .host = settings->host,
+                                 .purpose = settings->purpose,
+                                 .pid = (uint64_t)getpid(),
+                                 .answer_timeout_ms =
+                                     settings->answer_timeout_ms,
+                                 .allocator = &settings->allocator};
+}
+
 void settings_log(const struct settings *settings, enum permit_log_level level,
                   const char *format, ...)
 {

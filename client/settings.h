@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 
+#include "core.h"
 #include "permit/request.h"
 #include "wire.h"
 
@@ -30,6 +31,9 @@ enum permit_status settings_init(const struct permit_options *options,
                                  size_t error_bytes);
 
 void settings_deinit(struct settings *settings);
+
+/* Borrowed from the settings. */
+struct core_options settings_core_options(const struct settings *settings);
 
 /* Says it to the user's log, if there is one. */
 void settings_log(const struct settings *settings, enum permit_log_level level,

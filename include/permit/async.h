@@ -21,7 +21,10 @@
  *
  * A request that is asked without a connection begins one, and waits for it.
  * One asked in a lost session ends with PERMIT_E_OUTCOME_UNKNOWN, or with
- * PERMIT_E_DISCONNECTED if nothing of it was sent.
+ * PERMIT_E_DISCONNECTED if nothing of it was sent; when its callback is called
+ * the session is over, all that it held is lost, and what is asked then begins
+ * a new one. What is asked outside of callbacks leaves when the loop says that
+ * the descriptor is writable: many requests, one write.
  *
  * Durations are milliseconds; strings and structs are borrowed for the call
  * unless it says otherwise. Until it is attached to a loop, and in a child
@@ -44,7 +47,8 @@ struct permit_async;
 /* What a client asks of its loop. A descriptor is added before it is deleted,
  * and deleted before it is closed; after a reconnect it is another one. Hooks
  * that return int return 0, or anything else if they failed: then the
- * connection is given up. Start from PERMIT_LOOP_INIT. */
+ * connection is given up (PERMIT_E_NOMEM). They may come from any call, and
+ * call nothing of the client. Start from PERMIT_LOOP_INIT. */
 struct permit_loop {
     size_t struct_size;
     void *arg;
@@ -79,13 +83,15 @@ permit_async_create(const struct permit_options *options,
                     struct permit_async **ret_client, char *error,
                     size_t error_bytes);
 
-/* Ends the session (with a Bye, if the socket takes it at once), so everything
- * that it holds is given back, and frees the client. Requests under way end
- * with PERMIT_E_CLOSED, their callbacks called from here. In a callback it only
- * marks the client: it is freed when the outermost call of the loop returns,
- * and asks nothing more meanwhile. Grants outlive it, not valid any more, and
- * are to be destroyed. In a child after fork() it frees the child's copy and
- * calls no hook. Accepts NULL. */
+/* Ends the session (with what was asked before and a Bye, if the socket takes
+ * them at once), so everything that it holds is given back, and frees the
+ * client. Requests under way end with PERMIT_E_CLOSED, their callbacks called
+ * from here. In a callback it only marks the client: it asks nothing more, and
+ * is freed when the outermost call of the loop returns. Grants outlive it, lost
+ * (PERMIT_LOSS_SESSION) without a call of on_lost, and are to be destroyed. In
+ * a child after fork() it frees the child's copy and calls nobody. Accepts
+ * NULL.
+ */
 PERMIT_API void permit_async_destroy(struct permit_async *client);
 
 /* Ties the client to its loop, once; the hooks are copied. Returns PERMIT_OK;
@@ -95,19 +101,22 @@ PERMIT_API enum permit_status
 permit_async_attach(struct permit_async *client,
                     const struct permit_loop *loop);
 
-/* Who looks up names: resolve() starts to look up `host` and `port` ("7417"),
- * and permit_async_resolved() is called with what it found, once: from within
- * resolve() or later. A lookup that ends after the client is gone must not call
- * it. Returns PERMIT_OK, or PERMIT_E_FORKED. */
+/* Who looks up names: resolve() starts to look up `host` and `port` ("7417",
+ * both borrowed), and permit_async_resolved() is called with what it found,
+ * from within resolve() or later. A hook like those of the loop: it may come
+ * from a call that asks, and asks and destroys nothing itself. A lookup that
+ * ends after the client is gone must not call. Returns PERMIT_OK, or
+ * PERMIT_E_FORKED. */
 PERMIT_API enum permit_status permit_async_set_resolver(
     struct permit_async *client,
-    void (*resolve)(void *arg, struct permit_async *client, const char *host,
-                    const char *port),
+    void (*resolve)(void *arg, struct permit_async *client, uint64_t lookup_id,
+                    const char *host, const char *port),
     void *arg);
 
-/* The addresses of the host that resolve() was asked for, copied (the first
- * 16); NULL: none. Ignored if nothing is being looked up. */
+/* The addresses that this lookup found, copied (the first 16); NULL: none.
+ * Ignored once it is too late: its time is over, or there was an answer. */
 PERMIT_API void permit_async_resolved(struct permit_async *client,
+                                      uint64_t lookup_id,
                                       const struct addrinfo *addresses);
 
 /* What the loop calls, see struct permit_loop. A call that comes when there is
@@ -144,7 +153,7 @@ typedef void (*permit_callback)(void *arg, const struct permit_answer *answer);
  *
  * The statuses of an answer are those of the blocking call of that name, and
  * PERMIT_E_CLOSED. No answer comes later than answer_timeout_ms after the wait:
- * then PERMIT_E_NO_ANSWER. */
+ * then PERMIT_E_NO_ANSWER. A list has that time for each of its pages. */
 
 /* Acquires all permits of *request or none; answer->grant is the receiver's. If
  * the request was to consume, there is none. The callback is needed.
@@ -163,9 +172,10 @@ PERMIT_API enum permit_status permit_async_cancel(struct permit_async *client,
 
 /* Gives back `permits` of the grant, or all that is left of it with 0, which
  * ends it. The grant stays the caller's; it may be destroyed at once, without
- * waiting for the answer. The callback may be NULL. Also returns
- * PERMIT_E_NOT_HELD (given back before) and PERMIT_E_EXPIRED (lost before, or
- * its client is gone), without a callback. */
+ * waiting for the answer. The callback may be NULL. permit_grant_permits() is
+ * what is left at once; where the answer says that it was not given back, the
+ * grant is as before. Also returns PERMIT_E_NOT_HELD (given back before) and
+ * PERMIT_E_EXPIRED (its session or its client is gone), without a callback. */
 PERMIT_API enum permit_status permit_async_release(struct permit_grant *grant,
                                                    uint32_t permits,
                                                    permit_callback callback,

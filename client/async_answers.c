@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+#include "async_private.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "ask.h"
+#include "clock.h"
+#include "list.h"
+#include "memory.h"
+
+/* ------------------------------------------------------------------- grants
+ */
+
+static void add_grant(struct grant_list *list, struct permit_grant *grant)
+{
+    grant->next = NULL;
+    grant->previous = list->last;
+    if (list->last == NULL) {
+        list->first = grant;
+    } else {
+        list->last->next = grant;
+    }
+    list->last = grant;
+}
+
+static void remove_grant(struct grant_list *list, struct permit_grant *grant)
+{
+    if (grant->previous == NULL) {
+        list->first = grant->next;
+    } else {
+        grant->previous->next = grant->next;
+    }
+    if (grant->next == NULL) {
+        list->last = grant->previous;
+    } else {
+        grant->next->previous = grant->previous;
+    }
+}
+
+void async_detach_grant(struct permit_grant *grant)
+{
+    struct permit_async *client = grant->async;
+
+    remove_grant(grant->is_loss_due ? &client->lost : &client->grants, grant);
+    while (grant->releases != NULL) {
+        grant->releases->grant = NULL;
+        grant->releases = grant->releases->next;
+    }
+    grant->async = NULL;
+    grant->belief = NULL;
+}
+
+/* No handle hears of what it has released. */
+static void take_lost(struct permit_async *client,
+                      const struct core_event *event)
+{
+    struct permit_grant *grant = event->arg;
+
+    if (async_is_forked(client)) {
+        return; /* Its eventfd is the parent's too. */
+    }
+    grant_lose(grant, event->loss);
+    if (grant->on_lost != NULL && !client->is_destroyed) {
+        remove_grant(&client->grants, grant);
+        add_grant(&client->lost, grant);
+        grant->is_loss_due = true;
+    }
+}
+
+static void tell_lost(struct permit_async *client)
+{
+    struct permit_grant *grant = client->lost.first;
+
+    remove_grant(&client->lost, grant);
+    add_grant(&client->grants, grant);
+    grant->is_loss_due = false;
+    if (!atomic_load(&grant->is_released)) {
+        grant->on_lost(grant->on_lost_arg, grant, permit_grant_get_loss(grant));
+    }
+}
+
+/* ----------------------------------------------------------------- requests
+ */
+
+void async_request_free(struct permit_async *client,
+                        struct async_request *request)
+{
+    if (request->type == WIRE_ACQUIRE) {
+        grant_free(request->grant);
+    }
+    permit_list_destroy(request->list);
+    memory_give(&client->settings.allocator, request);
+}
+
+/* What the server refuses says why by itself; what else failed names the
+ * server. */
+static void describe(struct permit_async *client, enum permit_status status,
+                     const struct core_event *event)
+{
+    if (event->message == NULL) {
+        connector_describe(&client->connector, status, event->text,
+                           client->answer_text, sizeof(client->answer_text));
+    } else {
+        (void)snprintf(client->answer_text, sizeof(client->answer_text), "%s",
+                       *event->text != '\0' ? event->text
+                                            : permit_strerror(status));
+    }
+}
+
+/* The request ends; what the answer has, it owns no more. `text` is the
+ * client's, and why it failed. */
+static void tell(struct permit_async *client, struct async_request *request,
+                 struct permit_answer *answer, const char *text)
+{
+    permit_callback callback = request->callback;
+    void *arg = request->arg;
+
+    answer->text = "";
+    if (answer->status != PERMIT_OK) {
+        answer->text = text;
+        client->error = text;
+    }
+    async_request_free(client, request);
+    if (callback != NULL) {
+        callback(arg, answer);
+    }
+}
+
+bool async_tell_ended(struct permit_async *client)
+{
+    struct async_request *request = client->ended_first;
+    struct permit_answer answer = {0};
+
+    if (request == NULL) {
+        return false;
+    }
+    client->ended_first = request->next;
+    answer.status = request->status;
+    answer.request_id = request->id;
+    tell(client, request, &answer, client->down_text);
+    return true;
+}
+
+static void keep_ended(struct permit_async *client,
+                       struct async_request *request, uint64_t id,
+                       enum permit_status status)
+{
+    request->id = id;
+    request->status = client->is_destroyed ? PERMIT_E_CLOSED : status;
+    request->next = NULL;
+    if (client->ended_first == NULL) {
+        client->ended_first = request;
+    } else {
+        client->ended_last->next = request;
+    }
+    client->ended_last = request;
+}
+
+/* ------------------------------------------------------------------ answers
+ */
+
+static void take_grant(struct permit_async *client,
+                       struct async_request *request,
+                       const struct core_event *event,
+                       struct permit_answer *answer)
+{
+    if (request->grant != NULL) {
+        grant_take(request->grant, event);
+        add_grant(&client->grants, request->grant);
+        answer->grant = request->grant;
+        request->grant = NULL;
+    }
+}
+
+/* Returns the status of the answer. */
+static enum permit_status end_release(struct async_request *request,
+                                      enum permit_status status)
+{
+    struct permit_grant *grant = request->grant;
+
+    if (grant != NULL) {
+        if (request->previous == NULL) {
+            grant->releases = request->next;
+        } else {
+            request->previous->next = request->next;
+        }
+        if (request->next != NULL) {
+            request->next->previous = request->previous;
+        }
+    }
+    if (grant != NULL && !grant_is_given_back(status)) {
+        atomic_fetch_add(&grant->permits, request->permits);
+        if (request->is_whole) {
+            atomic_store(&grant->is_released, false);
+        }
+    }
+    return status == PERMIT_OK && request->is_late ? PERMIT_E_EXPIRED : status;
+}
+
+/* Asks for the page behind those that came. */
+static enum permit_status ask_page(struct permit_async *client,
+                                   struct async_request *request)
+{
+    struct wire_client_message message;
+    const struct core_request next = {
+        .message = &message,
+        .answer_by_ns =
+            clock_after_ms(clock_now_ns(), client->settings.answer_timeout_ms),
+        .arg = request};
+    const char *detail;
+    uint64_t id;
+    enum permit_status status =
+        ask_list(request->kind, request->name, &message, &detail);
+
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    message.list.offset = permit_list_count(request->list);
+    return core_ask(client->core, &next, &id);
+}
+
+/* Returns true if the list goes on; else *ret_status is how it ended. */
+static bool take_page(struct permit_async *client,
+                      struct async_request *request,
+                      const struct wire_page *page,
+                      enum permit_status *ret_status)
+{
+    enum permit_status status = list_append(request->list, page);
+
+    if (status == PERMIT_OK && request->type == WIRE_LIST && page->count > 0 &&
+        permit_list_count(request->list) < page->total) {
+        status = ask_page(client, request);
+        if (status == PERMIT_OK) {
+            return true;
+        }
+    }
+    *ret_status = status;
+    return false;
+}
+
+/* Takes what a PERMIT_OK brings. Returns true if the request goes on. */
+static bool take_result(struct permit_async *client,
+                        struct async_request *request,
+                        const struct core_event *event,
+                        struct permit_answer *answer)
+{
+    const struct wire_server_message *message = event->message;
+    struct wire_page row = {
+        .kind = WIRE_LIST_SEMAPHORES, .total = 1, .count = 1};
+    bool goes_on = false;
+
+    if (message->type == WIRE_GRANTED) {
+        take_grant(client, request, event, answer);
+    } else if (message->type == WIRE_POSTED) {
+        answer->available = message->posted.available;
+    } else if (message->type == WIRE_SEMAPHORE) {
+        row.semaphores = &message->semaphore;
+        goes_on = take_page(client, request, &row, &answer->status);
+    } else if (message->type == WIRE_PAGE) {
+        goes_on = take_page(client, request, &message->page, &answer->status);
+    }
+    if (request->list != NULL && !goes_on && answer->status == PERMIT_OK) {
+        answer->list = request->list;
+        request->list = NULL;
+    }
+    return goes_on;
+}
+
+static void take_answer(struct permit_async *client,
+                        const struct core_event *event)
+{
+    const struct wire_server_message *message = event->message;
+    struct async_request *request = event->arg;
+    struct permit_answer answer = {.status = event->status,
+                                   .request_id = event->id};
+
+    if (request == NULL) {
+        return; /* Bye. */
+    }
+    if (request->type == WIRE_RELEASE) {
+        answer.status = end_release(request, answer.status);
+    }
+    if (message == NULL && !core_is_open(client->core)) {
+        keep_ended(client, request, event->id, answer.status);
+        return;
+    }
+    if (event->status == PERMIT_OK &&
+        take_result(client, request, event, &answer)) {
+        return;
+    }
+    if (message != NULL && message->type == WIRE_REFUSED) {
+        answer.refusal = (struct permit_refusal){
+            .position = message->refused.position,
+            .permits_in_the_way = message->refused.permits_in_the_way,
+            .retry_after_ms = message->refused.retry_after_ms};
+    }
+    if (answer.status != PERMIT_OK) {
+        describe(client, answer.status, event);
+    }
+    tell(client, request, &answer, client->answer_text);
+}
+
+/* ------------------------------------------------------------------- events
+ */
+
+static const char *copy(char to[WIRE_TEXT_BYTES_MAX + 1], const char *from)
+{
+    (void)snprintf(to, WIRE_TEXT_BYTES_MAX + 1, "%s", from);
+    return to;
+}
+
+/* The callback may ask: nothing of the core's is lent to it. */
+static void take_waiting(const struct core_event *event)
+{
+    const struct async_request *request = event->arg;
+    const struct wire_waiting *from = &event->message->waiting;
+    struct permit_client_info oldest = from->oldest;
+    char text[3][WIRE_TEXT_BYTES_MAX + 1];
+    const struct permit_waiting waiting = {
+        .position = from->position,
+        .queue_length = from->queue_length,
+        .held = from->held,
+        .permits = from->permits,
+        .oldest = from->has_oldest ? &oldest : NULL,
+        .oldest_held_ms = from->oldest_held_ms};
+
+    if (request->on_waiting == NULL) {
+        return; /* The server was not asked for it. */
+    }
+    oldest.name = copy(text[0], oldest.name);
+    oldest.host = copy(text[1], oldest.host);
+    oldest.purpose = copy(text[2], oldest.purpose);
+    request->on_waiting(request->on_waiting_arg, &waiting);
+}
+
+static void take_down(struct permit_async *client,
+                      const struct core_event *event)
+{
+    connector_describe(&client->connector, event->status, event->text,
+                       client->down_text, sizeof(client->down_text));
+    if (!client->is_destroyed) {
+        client->error = client->down_text;
+        settings_log(&client->settings, PERMIT_LOG_WARNING, "%s",
+                     client->down_text);
+    }
+    async_close(client);
+}
+
+static void take_event(struct permit_async *client,
+                       const struct core_event *event)
+{
+    switch (event->type) {
+    case CORE_EVENT_READY:
+        settings_log(&client->settings, PERMIT_LOG_INFO,
+                     "connected to %s, session %" PRIu64,
+                     client->connector.address.written,
+                     core_session_id(client->core));
+        break;
+    case CORE_EVENT_ANSWER:
+        take_answer(client, event);
+        break;
+    case CORE_EVENT_WAITING:
+        take_waiting(event);
+        break;
+    case CORE_EVENT_LOST:
+        take_lost(client, event);
+        break;
+    case CORE_EVENT_DOWN:
+        take_down(client, event);
+        break;
+    }
+}
+
+/* The belief is published before callbacks can look at what it belongs to. */
+static bool next_event(struct permit_async *client,
+                       struct core_event *ret_event)
+{
+    bool has_event = core_next_event(client->core, ret_event);
+
+    atomic_store(&client->belief.until_ns, core_believed_until(client->core));
+    return has_event;
+}
+
+void async_collect(struct permit_async *client)
+{
+    struct core_event event;
+
+    while (!core_is_open(client->core) && next_event(client, &event)) {
+        take_event(client, &event);
+    }
+}
+
+void async_drain(struct permit_async *client)
+{
+    struct core_event event;
+    bool has_more = true;
+
+    while (has_more && !client->is_destroyed && !async_is_forked(client)) {
+        async_collect(client);
+        if (client->lost.first != NULL) {
+            tell_lost(client);
+        } else if (!async_tell_ended(client)) {
+            has_more = next_event(client, &event);
+            if (has_more) {
+                take_event(client, &event);
+            }
+        }
+    }
+}

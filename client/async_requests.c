@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+#include "async_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ask.h"
+#include "clock.h"
+#include "list.h"
+#include "memory.h"
+
+static enum permit_status refuse(struct permit_async *client,
+                                 enum permit_status status, const char *detail)
+{
+    (void)snprintf(client->call_text, sizeof(client->call_text), "%s", detail);
+    client->error = client->call_text;
+    return status;
+}
+
+/* May it be asked at all? */
+static enum permit_status check(struct permit_async *client)
+{
+    if (async_is_forked(client)) {
+        return PERMIT_E_FORKED;
+    }
+    if (client->is_destroyed) {
+        return refuse(client, PERMIT_E_CLOSED, "the client is destroyed");
+    }
+    return client->is_attached ? PERMIT_OK
+                               : refuse(client, PERMIT_E_INVALID,
+                                        "attach the client to a loop first");
+}
+
+/* Returns NULL without memory; `name` is copied. */
+static struct async_request *create(struct permit_async *client,
+                                    enum wire_client_type type,
+                                    const char *name, permit_callback callback,
+                                    void *arg)
+{
+    struct async_request *request = memory_take(
+        &client->settings.allocator, sizeof(*request) + strlen(name) + 1);
+
+    if (request != NULL) {
+        request->type = type;
+        request->callback = callback;
+        request->arg = arg;
+        memcpy(request->name, name, strlen(name) + 1);
+    }
+    return request;
+}
+
+/* The time is now, and there is a line, or one begins. */
+static int64_t get_ready(struct permit_async *client)
+{
+    int64_t now_ns = clock_now_ns();
+
+    core_advance(client->core, now_ns);
+    async_collect(client);
+    if (core_is_down(client->core)) {
+        async_open(client, now_ns);
+    }
+    return now_ns;
+}
+
+static int64_t answer_by(const struct permit_async *client, int64_t now_ns,
+                         int64_t wait_ms)
+{
+    return wait_ms < 0 ? CORE_NEVER
+                       : clock_after_ms(clock_after_ms(now_ns, wait_ms),
+                                        client->settings.answer_timeout_ms);
+}
+
+/* Asks; takes ownership of the request, which may be NULL: no memory. */
+static enum permit_status ask(struct permit_async *client,
+                              struct wire_client_message *message,
+                              struct async_request *request, int64_t wait_ms,
+                              uint64_t *ret_id)
+{
+    struct core_request taken = {.message = message, .arg = request};
+    enum permit_status status = PERMIT_E_NOMEM;
+
+    if (request != NULL) {
+        taken.answer_by_ns = answer_by(client, get_ready(client), wait_ms);
+        taken.grant_arg = request->grant;
+        status = core_ask(client->core, &taken, ret_id);
+    }
+    if (status != PERMIT_OK) {
+        if (request != NULL) {
+            async_request_free(client, request);
+        }
+        return refuse(client, status, permit_strerror(status));
+    }
+    return PERMIT_OK;
+}
+
+/* ------------------------------------------------------------------- acquire
+ */
+
+static void forget(struct permit_grant *grant)
+{
+    struct permit_async *client = grant->async;
+
+    async_detach_grant(grant);
+    if (!async_is_forked(client)) {
+        core_advance(client->core, clock_now_ns());
+        core_forget(client->core, grant->acquire_id);
+        async_settle(client);
+    }
+}
+
+/* Gets ready all that an acquire needs, so that nothing fails once it is
+ * granted. Returns NULL without memory. */
+static struct async_request *
+create_acquire(struct permit_async *client,
+               const struct permit_acquire_request *from,
+               permit_callback callback, void *arg)
+{
+    struct async_request *request =
+        create(client, WIRE_ACQUIRE, "", callback, arg);
+
+    if (request == NULL) {
+        return NULL;
+    }
+    request->on_waiting = from->on_waiting;
+    request->on_waiting_arg = from->on_waiting_arg;
+    if (from->consume) {
+        return request;
+    }
+    request->grant = grant_create(&client->settings.allocator, &client->belief,
+                                  from->permits);
+    if (request->grant == NULL) {
+        async_request_free(client, request);
+        return NULL;
+    }
+    request->grant->async = client;
+    request->grant->forget = forget;
+    request->grant->on_lost = from->on_lost;
+    request->grant->on_lost_arg = from->on_lost_arg;
+    return request;
+}
+
+static enum permit_status
+read_acquire(const struct permit_acquire_request *from,
+             permit_callback callback,
+             struct permit_acquire_request *ret_request,
+             struct wire_client_message *ret_message, const char **ret_detail)
+{
+    enum permit_status status = ask_read_acquire(from, ret_request, ret_detail);
+
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    if (callback == NULL || ret_request->cancel_fd != -1 ||
+        ret_request->ret_refusal != NULL) {
+        *ret_detail = callback == NULL
+                          ? "an acquire needs a callback"
+                          : "cancel_fd and ret_refusal are the blocking face's";
+        return PERMIT_E_INVALID;
+    }
+    return ask_acquire(ret_request, ret_message, ret_detail);
+}
+
+enum permit_status permit_async_acquire(
+    struct permit_async *client, const struct permit_acquire_request *request,
+    permit_callback callback, void *arg, uint64_t *ret_request_id)
+{
+    struct permit_acquire_request own;
+    struct wire_client_message message;
+    struct async_request *taken;
+    enum permit_status status = check(client);
+    const char *detail = "";
+    uint64_t id;
+
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    status = read_acquire(request, callback, &own, &message, &detail);
+    if (status != PERMIT_OK) {
+        return refuse(client, status, detail);
+    }
+    taken = create_acquire(client, &own, callback, arg);
+    status = ask(client, &message, taken, own.wait_ms, &id);
+    if (status == PERMIT_OK) {
+        if (taken->grant != NULL) {
+            taken->grant->acquire_id = id;
+        }
+        if (ret_request_id != NULL) {
+            *ret_request_id = id;
+        }
+    }
+    async_settle(client);
+    return status;
+}
+
+enum permit_status permit_async_cancel(struct permit_async *client,
+                                       uint64_t request_id)
+{
+    enum permit_status status = check(client);
+
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    core_advance(client->core, clock_now_ns());
+    if (!core_cancel(client->core, request_id)) {
+        return refuse(client, PERMIT_E_NOT_FOUND,
+                      "no such acquire is under way");
+    }
+    async_settle(client);
+    return PERMIT_OK;
+}
+
+/* ------------------------------------------------------------------- release
+ */
+
+/* The handle has already what a whole or a part of it leaves; if it is not
+ * given back, the answer restores it. */
+static void note_release(struct async_request *request,
+                         struct permit_grant *grant, uint32_t permits)
+{
+    uint32_t left = atomic_load(&grant->permits);
+
+    request->is_late = grant_was_unprotected(grant);
+    request->is_whole = permits == 0 || permits == left;
+    if (permits <= left) {
+        request->permits = request->is_whole ? left : permits;
+    } /* Else the server refuses it. */
+    request->grant = grant;
+    request->next = grant->releases;
+    if (request->next != NULL) {
+        request->next->previous = request;
+    }
+    grant->releases = request;
+    atomic_store(&grant->is_released, request->is_whole);
+    atomic_fetch_sub(&grant->permits, request->permits);
+}
+
+static enum permit_status release(struct permit_async *client,
+                                  struct permit_grant *grant, uint32_t permits,
+                                  struct async_request *request)
+{
+    int64_t now_ns = clock_now_ns();
+    bool is_whole = permits == 0 || permits == atomic_load(&grant->permits);
+    enum permit_status status;
+    uint64_t id;
+
+    core_advance(client->core, now_ns);
+    status =
+        core_release(client->core, grant->acquire_id, is_whole ? 0 : permits,
+                     answer_by(client, now_ns, 0), request, &id);
+    if (status == PERMIT_OK) {
+        note_release(request, grant, permits);
+    }
+    return status;
+}
+
+enum permit_status permit_async_release(struct permit_grant *grant,
+                                        uint32_t permits,
+                                        permit_callback callback, void *arg)
+{
+    struct permit_async *client = grant->async;
+    struct async_request *request;
+    enum permit_status status;
+
+    if (client == NULL) {
+        return grant->client != NULL ? PERMIT_E_INVALID : PERMIT_E_EXPIRED;
+    }
+    status = check(client);
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    if (atomic_load(&grant->is_released)) {
+        return refuse(client, PERMIT_E_NOT_HELD, "it was given back before");
+    }
+    request = create(client, WIRE_RELEASE, "", callback, arg);
+    status = request == NULL ? PERMIT_E_NOMEM
+                             : release(client, grant, permits, request);
+    if (status != PERMIT_OK) {
+        memory_give(&client->settings.allocator, request);
+        return refuse(client, status, permit_strerror(status));
+    }
+    async_settle(client);
+    return PERMIT_OK;
+}
+
+/* ------------------------------------------------------------ the semaphores
+ */
+
+struct told {
+    permit_callback callback;
+    void *arg;
+};
+
+/* Returns NULL without memory. */
+static struct async_request *
+create_for(struct permit_async *client,
+           const struct wire_client_message *message, struct told told)
+{
+    bool is_list = message->type == WIRE_LIST;
+    struct async_request *request =
+        create(client, message->type, is_list ? message->list.name : "",
+               told.callback, told.arg);
+
+    if (request == NULL || (!is_list && message->type != WIRE_QUERY)) {
+        return request;
+    }
+    request->kind = is_list ? message->list.kind : WIRE_LIST_SEMAPHORES;
+    request->list = list_create(&client->settings.allocator, request->kind);
+    if (request->list == NULL) {
+        async_request_free(client, request);
+        return NULL;
+    }
+    return request;
+}
+
+/* Asks what was filled in, unless that failed with `status`. */
+static enum permit_status ask_filled(struct permit_async *client,
+                                     struct wire_client_message *message,
+                                     enum permit_status status,
+                                     const char *detail, struct told told)
+{
+    uint64_t id;
+
+    if (status == PERMIT_OK && told.callback == NULL &&
+        (message->type == WIRE_QUERY || message->type == WIRE_LIST)) {
+        status = PERMIT_E_INVALID;
+        detail = "who asks needs a callback";
+    }
+    if (status != PERMIT_OK) {
+        return refuse(client, status, detail);
+    }
+    status = ask(client, message, create_for(client, message, told), 0, &id);
+    async_settle(client);
+    return status;
+}
+
+enum permit_status permit_async_ping(struct permit_async *client,
+                                     permit_callback callback, void *arg)
+{
+    struct wire_client_message message = {.type = WIRE_PING};
+    enum permit_status status = check(client);
+
+    return status == PERMIT_OK ? ask_filled(client, &message, PERMIT_OK, "",
+                                            (struct told){callback, arg})
+                               : status;
+}
+
+enum permit_status permit_async_post(struct permit_async *client,
+                                     const char *semaphore, uint32_t permits,
+                                     permit_callback callback, void *arg)
+{
+    struct wire_client_message message;
+    enum permit_status status = check(client);
+    const char *detail = "";
+
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    status = ask_post(semaphore, permits, &message, &detail);
+    return ask_filled(client, &message, status, detail,
+                      (struct told){callback, arg});
+}
+
+enum permit_status
+permit_async_define(struct permit_async *client, const char *semaphore,
+                    const struct permit_definition *definition,
+                    permit_callback callback, void *arg)
+{
+    struct wire_client_message message;
+    enum permit_status status = check(client);
+    const char *detail = "";
+
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    status = ask_define(semaphore, definition, &message, &detail);
+    return ask_filled(client, &message, status, detail,
+                      (struct told){callback, arg});
+}
+
+enum permit_status permit_async_delete(struct permit_async *client,
+                                       const char *semaphore, bool force,
+                                       permit_callback callback, void *arg)
+{
+    struct wire_client_message message;
+    enum permit_status status = check(client);
+    const char *detail = "";
+
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    status = ask_delete(semaphore, force, &message, &detail);
+    return ask_filled(client, &message, status, detail,
+                      (struct told){callback, arg});
+}
+
+/* -------------------------------------------------------------------- asking
+ */
+
+enum permit_status permit_async_query(struct permit_async *client,
+                                      const char *semaphore,
+                                      permit_callback callback, void *arg)
+{
+    struct wire_client_message message;
+    enum permit_status status = check(client);
+    const char *detail = "";
+
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    status = ask_query(semaphore, &message, &detail);
+    return ask_filled(client, &message, status, detail,
+                      (struct told){callback, arg});
+}
+
+static enum permit_status list_all(struct permit_async *client,
+                                   enum wire_list_kind kind, const char *name,
+                                   permit_callback callback, void *arg)
+{
+    struct wire_client_message message;
+    enum permit_status status = check(client);
+    const char *detail = "";
+
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    status = ask_list(kind, name, &message, &detail);
+    return ask_filled(client, &message, status, detail,
+                      (struct told){callback, arg});
+}
+
+enum permit_status permit_async_list_semaphores(struct permit_async *client,
+                                                const char *prefix,
+                                                permit_callback callback,
+                                                void *arg)
+{
+    return list_all(client, WIRE_LIST_SEMAPHORES, prefix, callback, arg);
+}
+
+enum permit_status permit_async_list_holders(struct permit_async *client,
+                                             const char *semaphore,
+                                             permit_callback callback,
+                                             void *arg)
+{
+    return list_all(client, WIRE_LIST_HOLDERS, semaphore, callback, arg);
+}
+
+enum permit_status permit_async_list_waiters(struct permit_async *client,
+                                             const char *semaphore,
+                                             permit_callback callback,
+                                             void *arg)
+{
+    return list_all(client, WIRE_LIST_WAITERS, semaphore, callback, arg);
+}

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: MIT */
+#include "async_script.h"
+
+#include <check.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "frame.h"
+
+#define SESSION_TIMEOUT_MS 15000
+#define TURN_MS 10000 /* A loop that waits longer is stuck. */
+
+void async_script_note(struct async_script *script, const char *format, ...)
+{
+    va_list arguments;
+    size_t left = sizeof(script->transcript) - script->length;
+    int bytes;
+
+    if (script->is_quiet) {
+        return;
+    }
+    va_start(arguments, format);
+    bytes =
+        vsnprintf(script->transcript + script->length, left, format, arguments);
+    va_end(arguments);
+    ck_assert_int_lt(bytes, (int)left - 1);
+    script->length += (size_t)bytes;
+    script->transcript[script->length++] = '\n';
+    script->transcript[script->length] = '\0';
+}
+
+void async_script_expect(struct async_script *script, const char *expected)
+{
+    ck_assert_str_eq(script->transcript, expected);
+    script->length = 0;
+    script->transcript[0] = '\0';
+}
+
+/* ----------------------------------------------------------------- the loop
+ */
+
+static int hook(struct async_script *script)
+{
+    script->hooks_total++;
+    return script->hooks_total == script->fail_hook ||
+                   (script->fails_on && script->hooks_total > script->fail_hook)
+               ? -1
+               : 0;
+}
+
+static int add_read(void *arg, int fd)
+{
+    struct async_script *script = arg;
+
+    ck_assert_int_eq(script->read_fd, -1);
+    if (hook(script) != 0) {
+        return -1;
+    }
+    script->read_fd = fd;
+    return 0;
+}
+
+static void del_read(void *arg, int fd)
+{
+    struct async_script *script = arg;
+
+    ck_assert_int_eq(script->read_fd, fd);
+    script->read_fd = -1;
+}
+
+static int add_write(void *arg, int fd)
+{
+    struct async_script *script = arg;
+
+    ck_assert_int_eq(script->write_fd, -1);
+    if (hook(script) != 0) {
+        return -1;
+    }
+    script->write_fd = fd;
+    return 0;
+}
+
+static void del_write(void *arg, int fd)
+{
+    struct async_script *script = arg;
+
+    ck_assert_int_eq(script->write_fd, fd);
+    script->write_fd = -1;
+}
+
+static int set_timer(void *arg, int64_t in_ms)
+{
+    struct async_script *script = arg;
+
+    ck_assert_int_ge(in_ms, -1);
+    if (hook(script) != 0) {
+        return -1;
+    }
+    script->timer_ms = in_ms;
+    return 0;
+}
+
+static void detach(void *arg)
+{
+    struct async_script *script = arg;
+
+    ck_assert_int_eq(script->read_fd, -1);
+    ck_assert_int_eq(script->write_fd, -1);
+    script->is_detached = true;
+    script->client = NULL;
+}
+
+/* Returns false if nothing came within timeout_ms. */
+static bool turn(struct async_script *script, int timeout_ms)
+{
+    struct pollfd fds[2] = {{.fd = script->read_fd, .events = POLLIN},
+                            {.fd = script->write_fd, .events = POLLOUT}};
+    bool is_timer_first = script->timer_ms != -1 &&
+                          (timeout_ms < 0 || script->timer_ms <= timeout_ms);
+    int count;
+
+    if (is_timer_first) {
+        timeout_ms = (int)script->timer_ms;
+    }
+    count = poll(fds, 2, timeout_ms);
+    ck_assert_int_ge(count, 0);
+    if (count == 0 && is_timer_first) {
+        script->timer_ms = -1;
+        permit_async_timer(script->client);
+        return true;
+    }
+    if (fds[0].revents != 0 && script->client != NULL) {
+        permit_async_readable(script->client);
+    }
+    if (fds[1].revents != 0 && script->client != NULL) {
+        permit_async_writable(script->client);
+    }
+    return count > 0;
+}
+
+void async_script_run(struct async_script *script)
+{
+    int turns = 0;
+
+    while (script->client != NULL && turn(script, 0)) {
+        ck_assert_int_lt(turns++, 100000);
+    }
+}
+
+void async_script_turn(struct async_script *script)
+{
+    ck_assert(turn(script, TURN_MS));
+}
+
+/* ------------------------------------------------------------ start and stop
+ */
+
+static void listen_at(struct async_script *script)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+
+    (void)strcpy(script->directory, "/tmp/async-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(script->directory));
+    (void)snprintf(script->path, sizeof(script->path), "%s/socket",
+                   script->directory);
+    (void)snprintf(script->server, sizeof(script->server), "unix:%s",
+                   script->path);
+    (void)strcpy(name.sun_path, script->path);
+    script->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(script->listener, 0);
+    ck_assert_int_eq(
+        bind(script->listener, (struct sockaddr *)&name, sizeof(name)), 0);
+    ck_assert_int_eq(listen(script->listener, 8), 0);
+}
+
+void async_script_start_with(struct async_script *script,
+                             const struct permit_options *options)
+{
+    struct permit_options own = *options;
+    struct permit_loop loop = PERMIT_LOOP_INIT;
+    char error[256] = "";
+
+    memset(script, 0, sizeof(*script));
+    script->line = -1;
+    script->read_fd = -1;
+    script->write_fd = -1;
+    script->timer_ms = -1;
+    listen_at(script);
+    if (own.server == NULL) {
+        own.server = script->server;
+    }
+    ck_assert_msg(permit_async_create(&own, &script->client, error,
+                                      sizeof(error)) == PERMIT_OK,
+                  "%s", error);
+    loop.arg = script;
+    loop.add_read = add_read;
+    loop.del_read = del_read;
+    loop.add_write = add_write;
+    loop.del_write = del_write;
+    loop.set_timer = set_timer;
+    loop.detach = detach;
+    ck_assert_int_eq(permit_async_attach(script->client, &loop), PERMIT_OK);
+}
+
+void async_script_start(struct async_script *script)
+{
+    struct permit_options options = PERMIT_OPTIONS_INIT;
+
+    options.answer_timeout_ms = 1000;
+    async_script_start_with(script, &options);
+}
+
+void async_script_stop(struct async_script *script)
+{
+    permit_async_destroy(script->client);
+    ck_assert(script->is_detached);
+    for (size_t i = 0; i < script->asked_count; i++) {
+        permit_grant_destroy(script->asked[i].grant);
+    }
+    async_script_hang_up(script);
+    (void)close(script->listener);
+    (void)unlink(script->path);
+    (void)rmdir(script->directory);
+}
+
+void async_script_connect(struct async_script *script)
+{
+    script->is_quiet = true;
+    (void)async_script_ping(script, "connect");
+    async_script_run(script);
+    async_script_accept(script);
+    async_script_welcome(script, 1);
+    async_script_say_type(script, 2, WIRE_PONG);
+    async_script_hear(script);
+    script->is_quiet = false;
+    ck_assert_uint_eq(permit_async_session_id(script->client), 7);
+}
+
+/* ---------------------------------------------------------------- the client
+ */
+
+struct asked *async_script_name(struct async_script *script, const char *name)
+{
+    struct asked *asked = &script->asked[script->asked_count++];
+
+    ck_assert_uint_le(script->asked_count, ASYNC_SCRIPT_ASKED_MAX);
+    asked->script = script;
+    asked->name = name;
+    return asked;
+}
+
+struct asked *async_script_find(struct async_script *script, const char *name)
+{
+    for (size_t i = 0; i < script->asked_count; i++) {
+        if (strcmp(script->asked[i].name, name) == 0) {
+            return &script->asked[i];
+        }
+    }
+    ck_abort_msg("nobody is called %s", name);
+}
+
+static void note_and_act(struct asked *asked, const char *what)
+{
+    async_script_note(asked->script, "%s %s", asked->name, what);
+    if (asked->script->then != NULL) {
+        asked->script->then(asked, what);
+    }
+}
+
+void async_script_answered(void *arg, const struct permit_answer *answer)
+{
+    struct asked *asked = arg;
+
+    ck_assert_ptr_nonnull(answer->text);
+    ck_assert((answer->status == PERMIT_OK) == (answer->text[0] == '\0'));
+    asked->id = answer->request_id;
+    asked->grant = answer->grant;
+    permit_list_destroy(answer->list);
+    note_and_act(asked, permit_status_reason(answer->status));
+}
+
+static void on_waiting(void *arg, const struct permit_waiting *waiting)
+{
+    ck_assert_uint_gt(waiting->position, 0);
+    note_and_act(arg, "waits");
+}
+
+static void on_lost(void *arg, struct permit_grant *grant,
+                    enum permit_loss loss)
+{
+    struct asked *asked = arg;
+    char what[64];
+
+    ck_assert_ptr_eq(asked->grant, grant);
+    ck_assert(!permit_grant_is_valid(grant) || loss == PERMIT_LOSS_REVOKED);
+    (void)snprintf(what, sizeof(what), "LOST %s", permit_loss_name(loss));
+    note_and_act(asked, what);
+}
+
+/* Returns asked, or notes why it was not. */
+static struct asked *noted(struct asked *asked, enum permit_status status)
+{
+    if (status != PERMIT_OK) {
+        async_script_note(asked->script, "%s not asked: %s", asked->name,
+                          permit_status_reason(status));
+    }
+    return asked;
+}
+
+struct asked *async_script_acquire(struct async_script *script,
+                                   const char *name)
+{
+    struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
+    struct asked *asked = async_script_name(script, name);
+
+    request.semaphore = "jobs";
+    request.permits = 3;
+    request.on_waiting = on_waiting;
+    request.on_waiting_arg = asked;
+    request.on_lost = on_lost;
+    request.on_lost_arg = asked;
+    return noted(asked, permit_async_acquire(script->client, &request,
+                                             async_script_answered, asked,
+                                             &asked->id));
+}
+
+struct asked *async_script_ping(struct async_script *script, const char *name)
+{
+    struct asked *asked = async_script_name(script, name);
+
+    return noted(
+        asked, permit_async_ping(script->client, async_script_answered, asked));
+}
+
+struct asked *async_script_list(struct async_script *script, const char *name)
+{
+    struct asked *asked = async_script_name(script, name);
+
+    return noted(asked, permit_async_list_semaphores(
+                            script->client, "j", async_script_answered, asked));
+}
+
+void async_script_release(struct async_script *script, const char *name,
+                          const char *of, uint32_t permits)
+{
+    struct asked *asked = async_script_name(script, name);
+
+    (void)noted(asked,
+                permit_async_release(async_script_find(script, of)->grant,
+                                     permits, async_script_answered, asked));
+}
+
+/* ---------------------------------------------------------------- the server
+ */
+
+void async_script_accept(struct async_script *script)
+{
+    struct pollfd fd = {.fd = script->listener, .events = POLLIN};
+
+    ck_assert_int_eq(script->line, -1);
+    ck_assert_int_eq(poll(&fd, 1, 0), 1);
+    script->line =
+        accept4(script->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    ck_assert_int_ge(script->line, 0);
+}
+
+static void note_heard(struct async_script *script,
+                       const struct wire_client_message *message)
+{
+    static const char *const names[] = {
+        [WIRE_HELLO] = "HELLO",   [WIRE_PING] = "PING",
+        [WIRE_BYE] = "BYE",       [WIRE_ACQUIRE] = "ACQUIRE",
+        [WIRE_CANCEL] = "CANCEL", [WIRE_RELEASE] = "RELEASE",
+        [WIRE_POST] = "POST",     [WIRE_QUERY] = "QUERY",
+        [WIRE_LIST] = "LIST",     [WIRE_DEFINE] = "DEFINE",
+        [WIRE_DELETE] = "DELETE", [WIRE_UNKNOWN] = "?"};
+    uint64_t of = 0;
+
+    ck_assert_int_eq(message->status, PERMIT_OK);
+    if (message->type == WIRE_RELEASE) {
+        of = message->release.acquire_id;
+    } else if (message->type == WIRE_CANCEL) {
+        of = message->cancel.acquire_id;
+    } else if (message->type == WIRE_LIST) {
+        of = message->list.offset;
+    }
+    async_script_note(script, "> %" PRIu64 " %s %" PRIu64, message->id,
+                      names[message->type], of);
+}
+
+void async_script_hear(struct async_script *script)
+{
+    static uint8_t bytes[1 << 20];
+    static _Alignas(16) uint8_t room[WIRE_ARENA_BYTES];
+    struct wire_arena arena = {.bytes = room, .capacity = sizeof(room)};
+    struct wire_client_message message;
+    struct frame frame;
+    ssize_t length = recv(script->line, bytes, sizeof(bytes), 0);
+    ssize_t from = 0;
+
+    if (length >= 4 && bytes[0] == frame_preface[0]) {
+        from = FRAME_PREFACE_BYTES;
+    }
+    while (from < length) {
+        int64_t used = frame_parse(bytes + from, (size_t)(length - from),
+                                   FRAME_BYTES_MAX, &frame);
+
+        ck_assert_int_gt(used, 0);
+        ck_assert_int_eq(wire_decode_client(frame.message, frame.message_bytes,
+                                            &arena, &message),
+                         PERMIT_OK);
+        note_heard(script, &message);
+        from += used;
+    }
+    if (length == 0) {
+        async_script_note(script, "> end");
+    }
+}
+
+void async_script_say_bytes(struct async_script *script, const uint8_t *bytes,
+                            size_t length)
+{
+    async_script_run(script);
+    while (length > 0) {
+        size_t part = script->split == 0 || script->split > length
+                          ? length
+                          : script->split;
+
+        if (send(script->line, bytes, part, MSG_NOSIGNAL) != (ssize_t)part) {
+            return; /* The client has closed the line. */
+        }
+        bytes += part;
+        length -= part;
+        async_script_run(script);
+    }
+}
+
+void async_script_say(struct async_script *script,
+                      const struct wire_server_message *message)
+{
+    static uint8_t buffer[FRAME_HEADER_BYTES + FRAME_BYTES_MAX];
+    size_t length = wire_encode_server(message, buffer, sizeof(buffer));
+
+    ck_assert_uint_gt(length, 0);
+    async_script_say_bytes(script, buffer, length);
+}
+
+void async_script_welcome(struct async_script *script, uint64_t hello_id)
+{
+    const struct wire_server_message message = {
+        .id = hello_id,
+        .type = WIRE_WELCOME,
+        .welcome = {.session_id = 7,
+                    .boot_id = "b",
+                    .heartbeat_ms = SESSION_TIMEOUT_MS / 3,
+                    .session_timeout_ms = SESSION_TIMEOUT_MS,
+                    .server = "permitd/test"}};
+
+    async_script_say_bytes(script, frame_preface, FRAME_PREFACE_BYTES);
+    async_script_say(script, &message);
+}
+
+void async_script_granted(struct async_script *script, uint64_t id)
+{
+    const struct wire_server_message message = {
+        .id = id,
+        .type = WIRE_GRANTED,
+        .granted = {.grant_id = 100 + id, .fence = 1}};
+
+    async_script_say(script, &message);
+}
+
+void async_script_refused(struct async_script *script, uint64_t id,
+                          enum permit_status reason)
+{
+    const struct wire_server_message message = {
+        .id = id,
+        .type = WIRE_REFUSED,
+        .refused = {.reason = reason, .detail = "", .position = 3}};
+
+    async_script_say(script, &message);
+}
+
+void async_script_say_type(struct async_script *script, uint64_t id,
+                           enum wire_server_type type)
+{
+    static const struct permit_semaphore_info row = {.name = "jobs",
+                                                     .kind = PERMIT_BOUNDED};
+    struct wire_server_message message = {.id = id, .type = type};
+
+    if (type == WIRE_GOAWAY) {
+        message.goaway.reason = WIRE_GOAWAY_SHUTDOWN;
+        message.goaway.detail = "";
+    } else if (type == WIRE_CANCELLED) {
+        message.cancelled = WIRE_CANCEL_CANCELLED;
+    } else if (type == WIRE_SEMAPHORE) {
+        message.semaphore = row;
+    } else if (type == WIRE_WAITING) {
+        message.waiting.position = 2;
+    } else if (type == WIRE_PAGE) {
+        message.page.kind = WIRE_LIST_SEMAPHORES;
+        message.page.total = 1;
+        message.page.count = 1;
+        message.page.semaphores = &row;
+    }
+    async_script_say(script, &message);
+}
+
+void async_script_lost(struct async_script *script, uint64_t id,
+                       enum permit_loss loss)
+{
+    const struct wire_server_message message = {
+        .id = id, .type = WIRE_LOST, .lost = {100 + id, loss, 0}};
+
+    async_script_say(script, &message);
+}
+
+void async_script_hang_up(struct async_script *script)
+{
+    if (script->line != -1) {
+        (void)close(script->line);
+        script->line = -1;
+    }
+}
