@@ -4,6 +4,8 @@ signals while it waits, and what it tells the program that has started it."""
 import fcntl
 import json
 import os
+import pty
+import select
 import signal
 import socket
 import struct
@@ -52,11 +54,13 @@ def events_of(pipe):
 
 
 class Scripted:
-    """A server that welcomes everybody and gives an Acquire the answer that it
-    is told, or none."""
+    """A server that welcomes everybody, drops the line of the first Acquires,
+    and gives the later ones the answer that it is told, or none."""
 
-    def __init__(self, **refused):
+    def __init__(self, drops=0, **refused):
+        self.drops = drops
         self.refused = refused
+        self.waits = []
         self.is_asked = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.addresses = [self.listener.getsockname()]
@@ -85,13 +89,14 @@ class Scripted:
                     answer.welcome.secret = bytes(16)
                     answer.welcome.heartbeat_ms = 5000
                     answer.welcome.session_timeout_ms = 15000
-                elif wire.kind(asked) == "acquire" and self.refused:
+                elif wire.kind(asked) == "acquire":
+                    self.waits.append(asked.acquire.wait_ms)
+                    self.is_asked.set()
+                    if len(self.waits) <= self.drops:
+                        return
                     for key, value in self.refused.items():
                         setattr(answer.refused, key, value)
-                elif wire.kind(asked) == "acquire":
-                    self.is_asked.set()
-                    continue
-                else:
+                if wire.kind(answer) is None:
                     continue
                 line.sendall(wire.frame(answer))
 
@@ -163,6 +168,14 @@ def test_who_waits_survives_a_daemon_that_goes_away(start_daemon, pipe):
     assert second.semaphore("jobs")["totals"]["grants_total"] == 1
 
 
+def test_who_is_asked_anew_has_waited_already():
+    server = Scripted(drops=2, reason=wire.pb.TIMEOUT)
+    assert permit(server, "run", "-w", 60, "jobs", "true").returncode == 75
+    first, second, third = server.waits
+    assert 50000 < third <= second - 100 <= first - 200 <= 59800
+    server.close()
+
+
 def test_a_lost_take_is_not_asked_again(start_daemon):
     daemon = start_daemon()
     assert permit(daemon, "set", "jobs", "--kind", "counting", "--permits",
@@ -232,7 +245,9 @@ def test_a_grant_that_crosses_a_signal_is_given_back(holder, shared, jobs):
 # -------------------------------------------------------------------- lost
 
 def test_a_lost_permit_may_be_ignored(start_daemon, pipe):
-    daemon = start_daemon()
+    """Past the deadline, too, when another may have it."""
+    daemon = start_daemon({"session": {"heartbeat": "100ms",
+                                       "timeout": "300ms"}})
     define(daemon, "jobs")
     process = start(daemon, "run", "--on-lost=ignore", "jobs", "-c",
                     "echo up >&9; read line; echo $line >&9; exit 6",
@@ -241,6 +256,7 @@ def test_a_lost_permit_may_be_ignored(start_daemon, pipe):
     assert pipe.line() == "up"
     daemon.kill()
     assert "is lost (session): the command runs on" in process.stderr.readline()
+    assert pipe.is_quiet(0.5)
     process.stdin.write("still here\n")
     process.stdin.flush()
     assert pipe.line() == "still here"
@@ -381,6 +397,34 @@ def test_a_refusal_says_after_how_long_to_try_again():
     assert error["reason"] == "paused"
     assert error["retry_after_seconds"] == 1.5
     server.close()
+
+
+def read_terminal(fd):
+    assert select.select([fd], [], [], 10)[0]
+    try:
+        return os.read(fd, 4096).decode()
+    except OSError:  # Nobody has it open any more.
+        return ""
+
+
+def test_a_terminals_line_grows_older_while_nothing_happens(holder, shared,
+                                                            jobs):
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([os.environ["PERMIT_BIN"], "run", jobs, "true"],
+                               env=environment(shared), stderr=theirs,
+                               stdin=subprocess.DEVNULL)
+    os.close(theirs)
+    text = ""
+    while " held · 1s ·" not in text:
+        text += read_terminal(ours)
+    assert text.startswith(f"\rpermit: waiting for {jobs} · 1st of 1 ")
+    assert "\n" not in text
+    finish(holder)
+    while more := read_terminal(ours):
+        text += more
+    os.close(ours)
+    assert text.endswith("\r\x1b[K")
+    assert process.wait(10) == 0
 
 
 def test_plain_progress_tells_each_place_but_not_all_at_once(holder, shared,
