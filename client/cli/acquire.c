@@ -123,23 +123,24 @@ int acquire_connect(struct acquire *acquire)
  */
 
 static enum permit_status ask(struct acquire *acquire,
-                              struct permit_acquire_request *request)
+                              const struct permit_acquire_request *request)
 {
     const struct options *options = acquire->options;
+    struct permit_acquire_request own = *request;
     struct progress progress;
     enum permit_status status = PERMIT_E_CANCELLED;
 
     if (options->wait_ms > 0) {
         /* What is left of it; it stays a wait, so that it ends as one. */
-        request->wait_ms = left_ms(acquire) > 0 ? left_ms(acquire) : 1;
+        own.wait_ms = left_ms(acquire) > 0 ? left_ms(acquire) : 1;
     }
     progress_begin(&progress, options, acquire->status, acquire->began_at_ms);
     if (progress_wants_waiting(&progress)) {
-        request->on_waiting = progress_waiting;
-        request->on_waiting_arg = &progress;
+        own.on_waiting = progress_waiting;
+        own.on_waiting_arg = &progress;
     }
     if (signals_ending() == 0) {
-        status = permit_acquire(acquire->client, request, &acquire->grant);
+        status = permit_acquire(acquire->client, &own, &acquire->grant);
     }
     progress_end(&progress, status == PERMIT_OK);
     return status;

@@ -223,7 +223,7 @@ static int conclude(const struct run *run, const struct run_result *result,
  * back, and the client with it. */
 static int run_with(struct run *run, const struct environment *environment)
 {
-    struct run_result result;
+    struct run_result result = {.is_lost = false};
     enum permit_status status = PERMIT_OK;
     int error;
     int code;
@@ -266,8 +266,11 @@ static int run_granted(struct run *run, long depth)
         (void)give_back(run->client, run->grant);
         return report_status(run->options, NULL, PERMIT_E_LOST);
     }
-    /* However short the hold is, the command has a part of it. */
-    if (run->kill_after_ms > left_ms / 2) {
+    /* However short the hold is, and the server may cap it, the command has a
+     * part of it. */
+    if (run->kill_after_ms >= left_ms ||
+        (run->options->kill_after_ms == OPTIONS_DURATION_UNSET &&
+         run->kill_after_ms > left_ms / 2)) {
         run->kill_after_ms = left_ms / 2;
     }
     run->deadline_ms = run->options->on_lost == OPTIONS_LOST_IGNORE

@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -266,9 +267,12 @@ def test_a_lost_permit_may_be_ignored(start_daemon, pipe):
 @pytest.mark.parametrize("how, told", [("usr1", "usr1"), ("15", "term"),
                                        ("kill", "")])
 def test_a_lost_command_gets_what_was_asked_for(shared, jobs, pipe, how, told):
+    """At kill_after before the end of the hold; and KILL is not waited for."""
     define(shared, jobs)
-    process = start(shared, "run", "--on-lost", how, "--hold", "600ms",
-                    "--kill-after", "300ms", jobs, "-c",
+    hold, after = ("5.3", "5") if how == "kill" else ("0.6", "0.3")
+    began = time.monotonic()
+    process = start(shared, "run", "--on-lost", how, "--hold", hold,
+                    "--kill-after", after, jobs, "-c",
                     "trap 'echo usr1 >&9' USR1; trap 'echo term >&9' TERM;"
                     "echo up >&9; while :; do sleep 0.01; done", pipe=pipe)
     pipe.close_writer()
@@ -276,6 +280,7 @@ def test_a_lost_command_gets_what_was_asked_for(shared, jobs, pipe, how, told):
     assert pipe.line() == told  # At once its end, for kill.
     assert finish(process)[0] == 124
     assert told == "" or pipe.is_ended()
+    assert 0.3 <= time.monotonic() - began < 3
 
 
 def test_a_wrapper_that_slept_too_long_says_what_was_lost(start_daemon, pipe):
