@@ -32,6 +32,7 @@ static int serve(int argc, char **argv, struct options *options,
         name = argv[options->command_index];
         options->command = commands_find(name);
         if (options->command == NULL) {
+            options->json = options->json || options_ask_for_json(argc, argv);
             return commands_is_unserved(name)
                        ? fail(options, "", name, " is not served yet")
                        : fail(options, "no such command: ", name, "");

@@ -15,8 +15,8 @@
 
 static const struct argp_option common_options[] = {
     {"server", 's', "URL", 0,
-     "permit://HOST[:7417] or unix:///PATH; else $PERMIT_SERVER, else "
-     "permit://127.0.0.1:7417",
+     "permit://HOST[:7417] or unix:///PATH, or several with commas between; "
+     "else $PERMIT_SERVER, else permit://127.0.0.1:7417",
      -1},
     {"json", OPTION_JSON, NULL, 0,
      "print one object on stdout, and errors as one on stderr", -1},
@@ -142,8 +142,7 @@ static error_t parse_global_key(int key, char *text, struct argp_state *state)
 
 /* ----------------------------------------------------------------- parse */
 
-/* For errors that end argp's reading before it comes to a --json. */
-static bool asks_for_json(int argc, char *const *argv)
+bool options_ask_for_json(int argc, char *const *argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--json") == 0) {
@@ -161,8 +160,8 @@ static enum options_result say_wrong(const struct argp *argp, int argc,
     struct options again = *options;
     char *name = argv[0];
 
-    options->json = options->json ||
-                    (options->error[0] == '\0' && asks_for_json(argc, argv));
+    options->json = options->json || (options->error[0] == '\0' &&
+                                      options_ask_for_json(argc, argv));
     if (options->error[0] != '\0') {
         report_error(options, permit_status_reason(PERMIT_E_INVALID), "%s",
                      options->error);

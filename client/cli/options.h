@@ -127,6 +127,10 @@ enum options_result options_parse_global(int argc, char **argv,
 enum options_result options_parse(int argc, char **argv,
                                   struct options *options);
 
+/* Is there a --json among the arguments, up to "--"? For errors that end the
+ * reading before it comes to one. */
+bool options_ask_for_json(int argc, char *const *argv);
+
 void options_init(struct options *options);
 
 #endif

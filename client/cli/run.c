@@ -299,6 +299,7 @@ static int run_acquired(struct run *run, struct acquire *acquire, long depth)
         report_error(options, "without_permit",
                      "the command runs without a permit of %s",
                      options->semaphore);
+        acquire_deinit(acquire); /* It may be draining, and wait for us. */
         run->deadline_ms = NEVER_MS;
         return run_with(run, &nothing);
     }

@@ -97,6 +97,8 @@ class Scripted:
                         return
                     for key, value in self.refused.items():
                         setattr(answer.refused, key, value)
+                elif wire.kind(asked) == "bye":
+                    return
                 if wire.kind(answer) is None:
                     continue
                 line.sendall(wire.frame(answer))
