@@ -48,12 +48,3 @@ foreach(name client_blocking client_labels client_memory client_options
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "PERMITD_BIN=$<TARGET_FILE:permitd>")
 endforeach()
-
-set(sanitizer_flags)
-if(PERMITD_SANITIZE)
-  set(sanitizer_flags -fsanitize=${PERMITD_SANITIZE})
-endif()
-add_test(NAME client_consumer
-  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/client_consumer.sh ${CMAKE_COMMAND}
-          ${PROJECT_BINARY_DIR} ${CMAKE_C_COMPILER} ${sanitizer_flags})
-set_tests_properties(client_consumer PROPERTIES TIMEOUT 60)
