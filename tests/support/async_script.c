@@ -46,13 +46,23 @@ void async_script_expect(struct async_script *script, const char *expected)
 /* ----------------------------------------------------------------- the loop
  */
 
+static size_t failing_hook;
+static bool all_fail;
+
+void async_script_fail_hook(size_t n, bool all)
+{
+    failing_hook = n;
+    all_fail = all;
+}
+
 static int hook(struct async_script *script)
 {
+    bool fails;
+
     script->hooks_total++;
-    return script->hooks_total == script->fail_hook ||
-                   (script->fails_on && script->hooks_total > script->fail_hook)
-               ? -1
-               : 0;
+    fails = script->hooks_total == failing_hook ||
+            (all_fail && script->hooks_total > failing_hook);
+    return fails ? -1 : 0;
 }
 
 static int add_read(void *arg, int fd)
@@ -149,7 +159,7 @@ void async_script_run(struct async_script *script)
 {
     int turns = 0;
 
-    while (script->client != NULL && turn(script, 0)) {
+    while (!script->holds_back && script->client != NULL && turn(script, 0)) {
         ck_assert_int_lt(turns++, 100000);
     }
 }
@@ -162,7 +172,8 @@ void async_script_turn(struct async_script *script)
 /* ------------------------------------------------------------ start and stop
  */
 
-static void listen_at(struct async_script *script)
+/* `before`: other servers, and a comma. */
+static void listen_at(struct async_script *script, const char *before)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
 
@@ -170,7 +181,7 @@ static void listen_at(struct async_script *script)
     ck_assert_ptr_nonnull(mkdtemp(script->directory));
     (void)snprintf(script->path, sizeof(script->path), "%s/socket",
                    script->directory);
-    (void)snprintf(script->server, sizeof(script->server), "unix:%s",
+    (void)snprintf(script->server, sizeof(script->server), "%sunix:%s", before,
                    script->path);
     (void)strcpy(name.sun_path, script->path);
     script->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -192,8 +203,11 @@ void async_script_start_with(struct async_script *script,
     script->read_fd = -1;
     script->write_fd = -1;
     script->timer_ms = -1;
-    listen_at(script);
     if (own.server == NULL) {
+        own.server = "";
+    }
+    listen_at(script, own.server);
+    if (*own.server == '\0' || own.server[strlen(own.server) - 1] == ',') {
         own.server = script->server;
     }
     ck_assert_msg(permit_async_create(&own, &script->client, error,
@@ -365,7 +379,7 @@ void async_script_accept(struct async_script *script)
     struct pollfd fd = {.fd = script->listener, .events = POLLIN};
 
     ck_assert_int_eq(script->line, -1);
-    ck_assert_int_eq(poll(&fd, 1, 0), 1);
+    ck_assert_int_eq(poll(&fd, 1, TURN_MS), 1);
     script->line =
         accept4(script->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     ck_assert_int_ge(script->line, 0);

@@ -31,7 +31,7 @@ struct async_script {
     struct permit_async *client;
     char directory[64];
     char path[96];
-    char server[128];
+    char server[256];
     int listener;
     int line; /* -1: none. */
     struct asked asked[ASYNC_SCRIPT_ASKED_MAX];
@@ -39,16 +39,15 @@ struct async_script {
     /* The test's own, called by every callback; what is "OK" here is "waits",
      * "LOST" and so on too. May be NULL. */
     void (*then)(struct asked *asked, const char *what);
-    size_t split;  /* The server writes so many bytes at a time; 0: all. */
-    bool is_quiet; /* Nothing is noted. */
+    bool holds_back; /* What the server says is not read yet. */
+    size_t split;    /* The server writes so many bytes at a time; 0: all. */
+    bool is_quiet;   /* Nothing is noted. */
 
     /* The loop. */
     int read_fd;      /* -1: not added. */
     int write_fd;     /* As read_fd. */
     int64_t timer_ms; /* As it was set; -1: not. */
     size_t hooks_total;
-    size_t fail_hook; /* This one of hooks_total fails, */
-    bool fails_on;    /* and those after it. */
     bool is_detached;
 
     char transcript[16384];
@@ -59,9 +58,14 @@ struct async_script {
  * second. */
 void async_script_start(struct async_script *script);
 
-/* The same, with the options given; server is the script's if it is NULL. */
+/* The same, with the options given; server is the script's if it is NULL, and
+ * goes on with it if it ends with a comma. */
 void async_script_start_with(struct async_script *script,
                              const struct permit_options *options);
+
+/* From now on the n-th hook (1 is the first) of a script fails; with `all`,
+ * every later one too. 0: none. */
+void async_script_fail_hook(size_t n, bool all);
 
 /* Destroys the client, unless a test did, and all grants. */
 void async_script_stop(struct async_script *script);

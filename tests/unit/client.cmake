@@ -21,7 +21,16 @@ permit_test(client_async
 permit_test(client_async_bytes
             SOURCES client_async_bytes.c ../support/async_script.c
             LIBS permit_static)
-foreach(name client_async client_async_bytes)
+permit_test(client_async_life
+            SOURCES client_async_life.c ../support/async_script.c
+                    ../support/daemon.c
+            LIBS permit_static)
+permit_test(client_async_line
+            SOURCES client_async_line.c ../support/async_script.c
+                    ../support/daemon.c
+            LIBS permit_static)
+foreach(name client_async client_async_bytes client_async_life
+             client_async_line)
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/proto)
 endforeach()
 target_link_options(test_client_async PRIVATE -Wl,--wrap=send)
