@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: MIT
+"""The examples of libpermit, as a user runs them: their output, their exit
+codes, and what they do when the daemon is away or goes away."""
+import asyncio
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+import wire
+from cli import define, finish, fixture_jobs, permit
+from conftest import eventually
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+SOURCES = ROOT / "client" / "examples"
+PROGRAMS = pathlib.Path(os.environ["PERMIT_BIN"]).parent.parent / "examples"
+ALL = {"acquire": [], "fifty_users": ["jobs"], "signal": ["wait", "jobs"],
+       "worker_pool": ["jobs", "1", "1"]}
+
+
+def start(address, name, *args, stdin=subprocess.DEVNULL):
+    """Starts an example as a client of (host, port)."""
+    env = {**os.environ, "PERMIT_SERVER": "%s:%d" % address}
+    return subprocess.Popen([PROGRAMS / name, *map(str, args)], env=env,
+                            stdin=stdin, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def run(daemon, name, *args):
+    return finish(start(daemon.addresses[0], name, *args))
+
+
+@pytest.fixture(name="nowhere")
+def fixture_nowhere():
+    """An address where nobody listens."""
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        yield own.getsockname()
+
+
+# ----------------------------------------------------------------- all of them
+
+def test_no_example_is_forgotten():
+    assert {path.stem for path in SOURCES.glob("*.c")} == set(ALL)
+    readme = (ROOT / "README.md").read_text()
+    for name in ALL:
+        assert f"| `{name}.c` |" in readme
+
+
+def test_the_readme_shows_the_example():
+    shown = re.search(r"```c\n(.*?)```", (ROOT / "README.md").read_text(),
+                      re.DOTALL)[1]
+    source = (SOURCES / "acquire.c").read_text()
+    assert source[source.index("#include"):] == shown
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_example_says_where_nobody_listens(nowhere, name):
+    code, out, err = finish(start(nowhere, name, *ALL[name]))
+    assert code == (1 if name == "acquire" else 69)
+    assert out == ""
+    assert "%s:%d: Connection refused" % nowhere in err
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - {"acquire"}))
+def test_an_example_says_how_it_is_used(nowhere, name):
+    code, out, err = finish(start(nowhere, name))
+    assert (code, out) == (64, "")
+    assert err.startswith(f"usage: {name} ")
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - {"signal"}))
+def test_an_example_says_what_is_not_defined(shared, name):
+    code, out, err = run(shared, name, *ALL[name])
+    assert code == 1
+    assert "no such semaphore" in out + err
+
+
+# ------------------------------------------------------------------------ acquire
+
+def test_acquire_works_under_a_permit(shared):
+    define(shared, "jobs", 1)
+    code, out, err = run(shared, "acquire")
+    assert (code, err) == (0, "")
+    assert int(re.fullmatch(r"working, with fence (\d+)\n", out)[1]) > 0
+    assert shared.semaphore("jobs")["held"] == 0
+    assert permit(shared, "delete", "jobs").returncode == 0
+
+
+# ------------------------------------------------------------------------- signal
+
+def waiting(daemon, jobs, count):
+    return lambda: daemon.get(f"/api/v1/semaphores/{jobs}")[0] == 200 and \
+        daemon.semaphore(jobs)["waiters"] == count
+
+
+def test_a_signal_before_its_waiter_is_not_lost(shared, jobs):
+    assert run(shared, "signal", "post", jobs) == (
+        0, "posted: 1 not taken yet\n", "")
+    assert run(shared, "signal", "wait", jobs, 0) == (0, "taken\n", "")
+
+
+def test_a_signal_wakes_who_waits(shared, jobs):
+    waiter = start(shared.addresses[0], "signal", "wait", jobs)
+    eventually(waiting(shared, jobs, 1))
+    assert run(shared, "signal", "post", jobs)[0] == 0
+    assert finish(waiter) == (0, "taken\n", "")
+    assert shared.semaphore(jobs)["available"] == 0
+
+
+def test_a_signal_that_does_not_come_in_time(shared, jobs):
+    code, out, err = run(shared, "signal", "wait", jobs, 50)
+    assert (code, out) == (75, "")
+    assert "the wait ended without a grant" in err
+    assert run(shared, "signal", "post", jobs)[0] == 0, "and is not lost"
+    assert run(shared, "signal", "wait", jobs, 0)[0] == 0
+
+
+def test_a_signal_wakes_one_and_only_once(shared, jobs):
+    waiters = [start(shared.addresses[0], "signal", "wait", jobs)
+               for _ in range(3)]
+    for left in (2, 1, 0):
+        eventually(waiting(shared, jobs, left + 1))
+        assert run(shared, "signal", "post", jobs)[0] == 0
+        eventually(lambda: sum(waiter.poll() is None
+                               for waiter in waiters) == left)
+    assert [finish(waiter)[0] for waiter in waiters] == [0, 0, 0]
+    assert run(shared, "signal", "wait", jobs, 0)[0] == 75
+
+
+def test_nobody_knows_of_a_signal_when_the_line_breaks(start_daemon, jobs):
+    daemon = start_daemon()
+    waiter = start(daemon.addresses[0], "signal", "wait", jobs)
+    eventually(waiting(daemon, jobs, 1))
+    daemon.kill()
+    code, out, err = finish(waiter)
+    assert (code, out) == (74, "")
+    assert "it may have happened or not" in err
+
+
+# -------------------------------------------------------------------- worker pool
+
+def results(out):
+    """What became of the jobs, by number, and the last line."""
+    lines = out.splitlines()
+    return {int(number): what for number, what in
+            (re.fullmatch(r"job (\d+): (\w+).*", line).groups()
+             for line in lines[:-1])}, lines[-1]
+
+
+def test_a_pool_does_all_jobs_within_the_permits(shared, jobs):
+    define(shared, jobs, 3)
+    with Proxy(shared.addresses[0]) as proxy:
+        code, out, err = finish(start(proxy.address, "worker_pool", jobs, 8,
+                                      40))
+    assert (code, err) == (0, "")
+    assert results(out) == ({number: "done" for number in range(1, 41)},
+                            "40 done, 0 failed, 0 left")
+    assert (proxy.grants, proxy.most) == (40, 3)
+    assert shared.semaphore(jobs)["totals"]["grants_total"] == 40
+
+
+def test_a_pool_drains_on_sigterm(shared, jobs):
+    define(shared, jobs, 2)
+    pool = start(shared.addresses[0], "worker_pool", jobs, 4, 1000000)
+    eventually(waiting(shared, jobs, 2))
+    pool.send_signal(signal.SIGTERM)
+    code, out, err = finish(pool)
+    assert (code, err) == (0, "")
+    what, last = results(out)
+    done = list(what.values()).count("done")
+    assert done >= 2 and set(what.values()) == {"done", "left"}
+    assert last == f"{done} done, 0 failed, {1000000 - done} left"
+
+
+def test_a_pool_stops_jobs_whose_grants_are_lost(shared, jobs):
+    define(shared, jobs, 4)
+    pool = start(shared.addresses[0], "worker_pool", jobs, 8, 16)
+    eventually(waiting(shared, jobs, 4))
+    assert permit(shared, "delete", "--force", jobs).returncode == 0
+    code, out, _ = finish(pool)
+    what, _ = results(out)
+    assert code == 1
+    assert "stopped, its grant is lost" in out
+    assert set(what.values()) <= {"done", "stopped", "failed"}
+    assert len(what) == 16 and "failed" in what.values()
+
+
+def test_a_pool_waits_for_a_daemon_that_is_away(start_daemon, jobs):
+    semaphores = {"semaphores": [{"name": jobs, "permits": 2}]}
+    first = start_daemon(semaphores)
+    pool = start(first.addresses[0], "worker_pool", jobs, 6, 12)
+    eventually(waiting(first, jobs, 4))
+    first.kill()
+    assert re.search(r"job \d+ waits: ", pool.stderr.readline())
+    start_daemon(semaphores, listen=["127.0.0.1:%d" % first.port])
+    code, out, _ = finish(pool)
+    what, last = results(out)
+    stopped = list(what.values()).count("stopped")
+    assert code == 1 and stopped == 2, "those that held permits"
+    assert last == "10 done, 2 failed, 0 left"
+
+
+# -------------------------------------------------------------------- fifty users
+
+class Proxy:
+    """Stands between clients and the daemon, and counts the permits that are
+    out: from before a client hears of one until it has said that it is done."""
+
+    def __init__(self, server):
+        self.server = server
+        self.grants = self.out = self.most = 0
+        self.loop = asyncio.new_event_loop()
+        self.listener = self.loop.run_until_complete(
+            asyncio.start_server(self.serve, "127.0.0.1", 0))
+        self.address = self.listener.sockets[0].getsockname()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.listener.close()
+        self.loop.close()
+
+    async def serve(self, reader, writer):
+        up, down = await asyncio.open_connection(*self.server)
+        await asyncio.gather(
+            self.pump(reader, down, wire.pb.ClientMessage, self.released),
+            self.pump(up, writer, wire.pb.ServerMessage, self.granted))
+
+    async def pump(self, reader, writer, message, note):
+        try:
+            writer.write(await reader.readexactly(len(wire.PREFACE)))
+            while True:
+                head = await reader.readexactly(4)
+                body = await reader.readexactly(int.from_bytes(head, "big"))
+                note(wire.kind(message.FromString(body)))
+                writer.write(head + body)
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    def granted(self, kind):
+        self.grants += kind == "granted"
+        self.out += kind == "granted"
+        self.most = max(self.most, self.out)
+
+    def released(self, kind):
+        self.out -= kind == "release"
+
+
+def test_fifty_users_are_never_more_than_five_inside(shared, jobs):
+    define(shared, jobs, 5)
+    with Proxy(shared.addresses[0]) as proxy:
+        code, out, err = finish(start(proxy.address, "fifty_users", jobs))
+    assert (code, err) == (0, "")
+    assert out.endswith("0 hold, 0 wait\n150 turns, at most 5 inside at once, "
+                        "0 users failed\n")
+    assert (proxy.grants, proxy.most, proxy.out) == (150, 5, 0)
+    assert shared.semaphore(jobs)["totals"]["grants_total"] == 150
+
+
+def rows(daemon, what, jobs):
+    return json.loads(permit(daemon, "--json", what, jobs).stdout)[what]
+
+
+def test_the_monitor_says_what_permit_says(shared, jobs):
+    define(shared, jobs, 5)
+    with shared.client("alice") as alice, shared.client("bob") as bob:
+        held = [(line, line.acquire(jobs).id)
+                for line in (alice, bob, alice, bob, alice)]
+        users = start(shared.addresses[0], "fifty_users", jobs)
+        eventually(waiting(shared, jobs, 50))
+        said = []
+        while said[:1] != ["5 hold, 50 wait"]:  # The first may come too early.
+            said = [users.stdout.readline().rstrip("\n")]
+        said += [users.stdout.readline() for _ in range(55)]
+        holders = [re.fullmatch(r"  (\S+) holds since \d+ ms, fence (\d+)\n",
+                                line).groups() for line in said[1:6]]
+        waiters = [re.fullmatch(r"  (\S+) waits since \d+ ms, position (\d+)\n",
+                                line).groups() for line in said[6:]]
+        assert holders == [(row["name"], row["fence"])
+                           for row in rows(shared, "holders", jobs)]
+        assert waiters == [(row["name"], str(row["position"]))
+                           for row in rows(shared, "waiters", jobs)]
+        for line, id in held:
+            line.release(id)
+        code, out, err = finish(users)
+        assert (code, err) == (0, "")
+        assert "150 turns, at most 5 inside at once" in out
+
+
+def test_fifty_users_refuse_another_limit(shared, jobs):
+    define(shared, jobs, 6)
+    code, out, err = run(shared, "fifty_users", jobs)
+    assert code == 1
+    assert out.endswith("0 turns, at most 0 inside at once, 50 users failed\n")
+    assert err.count("another limit than the caller expects") == 50
+
+
+def test_fifty_users_say_that_the_daemon_went_away(start_daemon, jobs):
+    daemon = start_daemon()
+    define(daemon, jobs, 5)
+    users = start(daemon.addresses[0], "fifty_users", jobs)
+    eventually(waiting(daemon, jobs, 45))
+    daemon.kill()
+    code, out, err = finish(users)
+    assert code == 1
+    assert "at most 5 inside at once, 50 users failed\n" in out
+    assert err.count("\n") >= 50 and "Sanitizer" not in err
