@@ -51,8 +51,13 @@ permit_test(client_memory SOURCES client_memory.c ../support/daemon.c
             LIBS permit_static)
 target_link_options(test_client_memory PRIVATE
   -Wl,--wrap=malloc,--wrap=calloc,--wrap=reallocarray,--wrap=strdup)
-foreach(name client_blocking client_labels client_memory client_options
-             client_threads)
+pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv)
+pkg_check_modules(GLIB REQUIRED IMPORTED_TARGET glib-2.0)
+permit_test(client_async_loops SOURCES client_async_loops.c ../support/daemon.c
+            LIBS permit_static PkgConfig::EVENT_CORE PkgConfig::LIBUV
+                 PkgConfig::GLIB)
+foreach(name client_async_loops client_blocking client_labels client_memory
+             client_options client_threads)
   add_dependencies(test_${name} permitd)
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "PERMITD_BIN=$<TARGET_FILE:permitd>")
