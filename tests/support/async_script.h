@@ -16,6 +16,7 @@
 #include "wire.h"
 
 #define ASYNC_SCRIPT_ASKED_MAX 64
+#define TURN_MS 10000 /* A loop that waits longer is stuck. */
 
 struct async_script;
 

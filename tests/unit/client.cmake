@@ -15,22 +15,12 @@ permit_test(client_connector SOURCES client_connector.c ../support/daemon.c
 target_include_directories(test_client_connector
   PRIVATE ${PROJECT_SOURCE_DIR}/client)
 
-permit_test(client_async
-            SOURCES client_async.c ../support/async_script.c ../support/daemon.c
-            LIBS permit_static)
-permit_test(client_async_bytes
-            SOURCES client_async_bytes.c ../support/async_script.c
-            LIBS permit_static)
-permit_test(client_async_life
-            SOURCES client_async_life.c ../support/async_script.c
-                    ../support/daemon.c
-            LIBS permit_static)
-permit_test(client_async_line
-            SOURCES client_async_line.c ../support/async_script.c
-                    ../support/daemon.c
-            LIBS permit_static)
-foreach(name client_async client_async_bytes client_async_life
-             client_async_line)
+foreach(name client_async client_async_bytes client_async_grants
+             client_async_life client_async_line)
+  permit_test(${name}
+              SOURCES ${name}.c ../support/async_script.c
+                      ../support/async_script_server.c ../support/daemon.c
+              LIBS permit_static)
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/proto)
 endforeach()
 target_link_options(test_client_async PRIVATE -Wl,--wrap=send)

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Grants of the non-blocking face: given back, lost, and left over. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <check.h>
+
+#include "async_script.h"
+
+static struct async_script script;
+
+static void start(void)
+{
+    async_script_start(&script);
+}
+
+static void stop(void)
+{
+    async_script_stop(&script);
+}
+
+static struct permit_grant *granted(const char *name, uint64_t id)
+{
+    struct asked *asked = async_script_acquire(&script, name);
+
+    async_script_granted(&script, id);
+    ck_assert_ptr_nonnull(asked->grant);
+    async_script_hear(&script);
+    script.length = 0;
+    return asked->grant;
+}
+
+START_TEST(a_grant_is_given_back_in_parts)
+{
+    struct permit_grant *grant;
+
+    async_script_connect(&script);
+    grant = granted("a", 3);
+    async_script_release(&script, "r1", "a", 1);
+    async_script_release(&script, "r2", "a", 7);
+    ck_assert_uint_eq(permit_grant_permits(grant), 2);
+    async_script_release(&script, "r3", "a", 2);
+    ck_assert_uint_eq(permit_grant_permits(grant), 0);
+    ck_assert(!permit_grant_is_valid(grant));
+    async_script_release(&script, "r4", "a", 1);
+    async_script_say_type(&script, 4, WIRE_DONE);
+    async_script_refused(&script, 5, PERMIT_E_OVER_RELEASE);
+    async_script_say_type(&script, 6, WIRE_DONE);
+    async_script_hear(&script);
+    async_script_expect(&script, "r4 not asked: not_held\n"
+                                 "r1 ok\n"
+                                 "r2 over_release\n"
+                                 "r3 ok\n"
+                                 "> 4 RELEASE 3\n"
+                                 "> 5 RELEASE 3\n"
+                                 "> 6 RELEASE 3\n");
+}
+END_TEST
+
+START_TEST(what_the_server_does_not_take_back_is_still_held)
+{
+    struct permit_grant *grant;
+
+    async_script_connect(&script);
+    grant = granted("a", 3);
+    async_script_release(&script, "r", "a", 0);
+    ck_assert(!permit_grant_is_valid(grant));
+    async_script_refused(&script, 4, PERMIT_E_UNAVAILABLE);
+    ck_assert(permit_grant_is_valid(grant));
+    ck_assert_uint_eq(permit_grant_permits(grant), 3);
+    async_script_release(&script, "r2", "a", 0);
+    async_script_say_type(&script, 5, WIRE_DONE);
+    async_script_expect(&script, "r unavailable\n"
+                                 "r2 ok\n");
+}
+END_TEST
+
+START_TEST(a_released_grant_is_destroyed_before_the_answer)
+{
+    async_script_connect(&script);
+    permit_grant_destroy(granted("a", 3));
+    async_script_find(&script, "a")->grant = NULL;
+    (void)granted("b", 5);
+    async_script_release(&script, "r", "b", 0);
+    permit_grant_destroy(async_script_find(&script, "b")->grant);
+    async_script_find(&script, "b")->grant = NULL;
+    async_script_say_type(&script, 4, WIRE_DONE);
+    async_script_say_type(&script, 6, WIRE_DONE);
+    async_script_hear(&script);
+    async_script_expect(&script, "r ok\n"
+                                 "> 6 RELEASE 5\n");
+}
+END_TEST
+
+START_TEST(a_destroyed_grant_that_cannot_be_given_back_ends_the_session)
+{
+    async_script_connect(&script);
+    (void)granted("a", 3);
+    async_script_release(&script, "r", "a", 0);
+    permit_grant_destroy(async_script_find(&script, "a")->grant);
+    async_script_find(&script, "a")->grant = NULL;
+    async_script_refused(&script, 4, PERMIT_E_UNAVAILABLE);
+    async_script_hear(&script);
+    async_script_hear(&script);
+    async_script_expect(&script, "r unavailable\n"
+                                 "> 4 RELEASE 3\n"
+                                 "> end\n");
+}
+END_TEST
+
+START_TEST(a_lost_grant_says_so_once)
+{
+    struct permit_grant *grant;
+
+    async_script_connect(&script);
+    grant = granted("a", 3);
+    async_script_lost(&script, 3, PERMIT_LOSS_REVOKED);
+    async_script_lost(&script, 3, PERMIT_LOSS_REVOKED);
+    ck_assert_int_eq(permit_grant_get_loss(grant), PERMIT_LOSS_REVOKED);
+    ck_assert(!permit_grant_is_valid(grant));
+    async_script_release(&script, "r", "a", 0);
+    async_script_say_type(&script, 4, WIRE_DONE);
+    async_script_expect(&script, "a LOST revoked\n"
+                                 "r ok\n");
+}
+END_TEST
+
+START_TEST(a_grant_that_was_released_is_not_lost)
+{
+    async_script_connect(&script);
+    (void)granted("a", 3);
+    async_script_release(&script, "r", "a", 0);
+    async_script_lost(&script, 3, PERMIT_LOSS_REVOKED);
+    async_script_refused(&script, 4, PERMIT_E_EXPIRED);
+    async_script_expect(&script, "r expired\n");
+}
+END_TEST
+
+START_TEST(a_hold_ends_by_the_timer)
+{
+    struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
+    struct asked *asked = async_script_name(&script, "a");
+
+    async_script_connect(&script);
+    request.semaphore = "jobs";
+    request.hold_ms = 30;
+    ck_assert_int_eq(permit_async_acquire(script.client, &request,
+                                          async_script_answered, asked, NULL),
+                     PERMIT_OK);
+    async_script_granted(&script, 3);
+    while (permit_grant_get_loss(asked->grant) == 0) {
+        async_script_turn(&script);
+    }
+    ck_assert_int_eq(permit_grant_get_loss(asked->grant), PERMIT_LOSS_HOLD);
+    async_script_release(&script, "r", "a", 0);
+    async_script_say_type(&script, 4, WIRE_DONE);
+    async_script_expect(&script, "a ok\n"
+                                 "r expired\n");
+}
+END_TEST
+
+START_TEST(grants_outlive_their_client)
+{
+    struct permit_grant *grant;
+
+    async_script_connect(&script);
+    grant = granted("a", 3);
+    (void)granted("b", 4);
+    async_script_release(&script, "r", "b", 1);
+    permit_async_destroy(script.client);
+    async_script_hear(&script);
+    async_script_expect(&script, "r closed\n"
+                                 "> 5 RELEASE 4\n"
+                                 "> 6 BYE 0\n");
+    ck_assert(!permit_grant_is_valid(grant));
+    ck_assert_int_eq(permit_grant_get_loss(grant), PERMIT_LOSS_SESSION);
+    ck_assert_int_eq(permit_grant_left_ms(grant), 0);
+    ck_assert_int_eq(permit_async_release(grant, 0, NULL, NULL),
+                     PERMIT_E_EXPIRED);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("client_async_grants");
+    TCase *grants = tcase_create("grants");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_checked_fixture(grants, start, stop);
+    tcase_add_test(grants, a_grant_is_given_back_in_parts);
+    tcase_add_test(grants, what_the_server_does_not_take_back_is_still_held);
+    tcase_add_test(grants, a_released_grant_is_destroyed_before_the_answer);
+    tcase_add_test(
+        grants, a_destroyed_grant_that_cannot_be_given_back_ends_the_session);
+    tcase_add_test(grants, a_lost_grant_says_so_once);
+    tcase_add_test(grants, a_grant_that_was_released_is_not_lost);
+    tcase_add_test(grants, a_hold_ends_by_the_timer);
+    tcase_add_test(grants, grants_outlive_their_client);
+    suite_add_tcase(suite, grants);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
