@@ -155,39 +155,107 @@ START_TEST(every_split_of_the_answers_is_the_same)
 }
 END_TEST
 
-/* Each request is answered once, whatever byte the server ends at; what was
- * granted is lost then. */
+/* The server is gone. Each of the four requests has ended once by now; what was
+ * granted is lost. */
+static void expect_all_ended(const char *what, size_t at)
+{
+    int ends = 0;
+
+    async_script_hang_up(&script);
+    async_script_run(&script);
+    for (size_t i = 0; i < 4; i++) {
+        char line[32];
+        const char *from = script.transcript;
+
+        (void)snprintf(line, sizeof(line), "%s ", script.asked[i].name);
+        for (; (from = strstr(from, line)) != NULL; from++) {
+            ends += strncmp(from + 2, "waits", 5) != 0 &&
+                    strncmp(from + 2, "LOST", 4) != 0;
+        }
+    }
+    ck_assert_msg(ends == 4, "%d ends, %s at byte %zu: %s", ends, what, at,
+                  script.transcript);
+    ck_assert_uint_eq(permit_async_session_id(script.client), 0);
+    if (script.asked[0].grant != NULL) {
+        ck_assert(!permit_grant_is_valid(script.asked[0].grant));
+        ck_assert_ptr_nonnull(strstr(script.transcript, "a LOST "));
+    }
+}
+
 START_TEST(the_server_may_be_gone_at_every_byte)
 {
     uint8_t bytes[1024];
     size_t length = make_answers(bytes, sizeof(bytes));
 
     for (size_t at = 0; at <= length; at++) {
-        int ends = 0;
-
         async_script_start(&script);
         ask_all();
         async_script_say_bytes(&script, bytes, at);
-        async_script_hang_up(&script);
-        async_script_run(&script);
-        for (size_t i = 0; i < 4; i++) {
-            char line[32];
-            const char *from = script.transcript;
-
-            (void)snprintf(line, sizeof(line), "%s ", script.asked[i].name);
-            for (; (from = strstr(from, line)) != NULL; from++) {
-                ends += strncmp(from + 2, "waits", 5) != 0 &&
-                        strncmp(from + 2, "LOST", 4) != 0;
-            }
-        }
-        ck_assert_msg(ends == 4, "%d ends at byte %zu: %s", ends, at,
-                      script.transcript);
-        ck_assert_uint_eq(permit_async_session_id(script.client), 0);
-        if (script.asked[0].grant != NULL) {
-            ck_assert_ptr_nonnull(strstr(script.transcript, "a LOST "));
-        }
+        expect_all_ended("gone", at);
         async_script_stop(&script);
     }
+}
+END_TEST
+
+/* ------------------------------------------------------------------ hostile
+ */
+
+START_TEST(every_byte_may_be_wrong)
+{
+    static const uint8_t flips[] = {0x01, 0x80, 0xff};
+    uint8_t bytes[1024];
+    size_t length = make_answers(bytes, sizeof(bytes));
+
+    for (size_t at = 0; at < length; at++) {
+        bytes[at] ^= flips[_i];
+        async_script_start(&script);
+        ask_all();
+        async_script_say_bytes(&script, bytes, length);
+        expect_all_ended("wrong", at);
+        async_script_stop(&script);
+        bytes[at] ^= flips[_i];
+    }
+}
+END_TEST
+
+/* In a session in which a Ping, 4, and an acquire, 5, are under way, and what
+ * acquire 3 got was released by 6. */
+static const struct wire_server_message lies[] = {
+    {.id = 99, .type = WIRE_GRANTED, .granted = {9, 1, 0, 0}},
+    {.id = 4, .type = WIRE_GRANTED, .granted = {9, 1, 0, 0}},
+    {.id = 3, .type = WIRE_GRANTED, .granted = {103, 1, 0, 0}},
+    {.id = 5, .type = WIRE_LOST, .lost = {105, PERMIT_LOSS_REVOKED, 0}},
+    {.id = 3, .type = WIRE_LOST, .lost = {9, PERMIT_LOSS_REVOKED, 0}},
+    {.id = 5, .type = WIRE_DONE},
+    {.id = 5, .type = WIRE_PONG},
+    {.id = 0, .type = WIRE_PONG},
+    {.id = 2, .type = WIRE_PONG},
+    {.id = 1,
+     .type = WIRE_WELCOME,
+     .welcome = {.session_id = 8,
+                 .boot_id = "b",
+                 .heartbeat_ms = 5000,
+                 .session_timeout_ms = 15000,
+                 .server = "permitd/test"}}};
+
+START_TEST(what_was_not_asked_ends_the_line)
+{
+    async_script_start(&script);
+    async_script_connect(&script);
+    (void)async_script_acquire(&script, "a");
+    async_script_granted(&script, 3);
+    (void)async_script_ping(&script, "b");
+    (void)async_script_acquire(&script, "c");
+    async_script_run(&script);
+    async_script_release(&script, "r", "a", 1);
+    async_script_say(&script, &lies[_i]);
+    async_script_expect(&script, "a ok\n"
+                                 "a LOST session\n"
+                                 "b disconnected\n"
+                                 "c outcome_unknown\n"
+                                 "r outcome_unknown\n");
+    ck_assert(!permit_grant_is_valid(script.asked[1].grant));
+    async_script_stop(&script);
 }
 END_TEST
 
@@ -203,6 +271,9 @@ int main(void)
                    ten_thousand_requests_are_answered_once_each_in_order);
     tcase_add_test(bytes, every_split_of_the_answers_is_the_same);
     tcase_add_test(bytes, the_server_may_be_gone_at_every_byte);
+    tcase_add_loop_test(bytes, every_byte_may_be_wrong, 0, 3);
+    tcase_add_loop_test(bytes, what_was_not_asked_ends_the_line, 0,
+                        sizeof(lies) / sizeof(*lies));
     suite_add_tcase(suite, bytes);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
