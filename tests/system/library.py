@@ -39,17 +39,56 @@ def exported(library=SHARED):
     return {line.split()[2] for line in lines if line.split()[1] != "A"}
 
 
+def tidy(prototype):
+    """Without the spaces that do not matter."""
+    return re.sub(r" ?([*(),]) ?", r"\1", " ".join(prototype.split()))
+
+
 def declared():
-    """The functions that the public headers declare."""
+    """The functions that the public headers declare: name and prototype."""
     text = "".join(f"#include <{name}>\n" for name in headers()
                    if "/adapter/" not in name)
     source = run("gcc", "-E", "-P", f"-I{HEADERS}", "-xc", "-", input=text)
-    return {re.search(r"(permit_\w+) *\(", statement)[1]
-            for statement in source.split(";")
-            if 'visibility("default")' in statement}
+    found = {}
+    for statement in source.split(";"):
+        _, public, prototype = statement.partition(
+            '__attribute__((visibility("default")))')
+        if public:
+            found[re.search(r"(permit_\w+) *\(", prototype)[1]] = \
+                tidy(prototype).replace("_Bool", "bool")
+    return found
 
 
 def mapped():
     """The functions that the version script names, all of one version."""
     text = (ROOT / "client" / "libpermit.map").read_text()
     return set(re.findall(r"^ +(permit_\w+);", text, re.M))
+
+
+def documented():
+    """The functions of the page's synopsis: name and prototype."""
+    found = {}
+    returns = name = None
+    arguments = []
+    for line in PAGE.read_text().splitlines():
+        macro, _, rest = line.partition(" ")
+        rest = rest.strip('"')
+        if line == ".Sh DESCRIPTION":
+            break
+        if macro == ".Ft":
+            returns = rest
+        elif macro == ".Fo":
+            name, arguments = rest, []
+        elif macro == ".Fa":
+            arguments.append(rest)
+        elif macro == ".Fc":
+            found[name] = tidy(f"{returns} {name}({', '.join(arguments)})")
+    return found
+
+
+def examples():
+    """The programs of the page."""
+    _, _, text = PAGE.read_text().partition(".Sh EXAMPLES\n")
+    text = text.partition("\n.Sh ")[0]
+    return [program.replace("\\e", "\\") for program in
+            re.findall(r"^\.Bd -literal\n(.*?)^\.Ed$", text, re.M | re.S)]

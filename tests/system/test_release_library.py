@@ -9,7 +9,7 @@ import shlex
 import pytest
 
 from library import (ARCHIVE, BUILD, HEADERS, LANGUAGES, ROOT, SHARED, STRICT,
-                     exported, headers, run)
+                     examples, exported, headers, run)
 
 CONSUMER = ROOT / "tests" / "consumer"
 SIZE_MAX = 150 * 1024
@@ -118,21 +118,44 @@ def test_a_program_finds_it_with_cmake(project, installed, daemon, language,
                   is_shared=library == "permit")
 
 
+def compile_with_pkg_config(installed, compiler, source, program,
+                            is_shared=True):
+    package = next(installed.rglob("permit.pc")).parent
+    options = [] if is_shared else ["--static"]
+    flags = shlex.split(run("pkg-config", *options, "--cflags", "--libs",
+                            "permit", env={**os.environ,
+                                           "PKG_CONFIG_PATH": str(package)}))
+    if not is_shared:  # What -lpermit would prefer.
+        flags = [flag.replace("-lpermit", "-l:libpermit.a") for flag in flags]
+    run(*compiler, source, "-xnone", *flags, "-o", program)
+
+
 @pytest.mark.parametrize("kind", ["shared", "static"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_program_finds_it_with_pkg_config(installed, daemon, tmp_path,
                                             language, kind):
-    package = next(installed.rglob("permit.pc")).parent
-    options = ["--static"] if kind == "static" else []
-    flags = shlex.split(run("pkg-config", *options, "--cflags", "--libs",
-                            "permit", env={**os.environ,
-                                           "PKG_CONFIG_PATH": str(package)}))
-    if kind == "static":  # What -lpermit would prefer.
-        flags = [flag.replace("-lpermit", "-l:libpermit.a") for flag in flags]
     program = tmp_path / "program"
-    run(*LANGUAGES[language], *STRICT, CONSUMER / "program.c", "-xnone",
-        *flags, "-o", program)
+    compile_with_pkg_config(installed, [*LANGUAGES[language], *STRICT],
+                            CONSUMER / "program.c", program,
+                            is_shared=kind == "shared")
     check_program(program, daemon, installed, is_shared=kind == "shared")
+
+
+def test_the_programs_of_the_page_work(installed, daemon, tmp_path):
+    said = []
+    env = {"PERMIT_SERVER": f"127.0.0.1:{daemon.port}",
+           "LD_LIBRARY_PATH":
+               str(next(installed.rglob("libpermit.so.0")).parent)}
+    run(os.environ["PERMIT_BIN"], "set", "jobs", "--permits", "1", env=env)
+    for text in examples():
+        source = tmp_path / "example.c"
+        source.write_text(text)
+        compile_with_pkg_config(installed, ["gcc", "-Wall", "-Wextra",
+                                            "-Werror", "-xc"],
+                                source, tmp_path / "example")
+        said.append(run(tmp_path / "example", env=env))
+    assert [re.sub(r"\d{2,}", "N", lines) for lines in said] == [
+        "step 1, fence N\nstep 2, fence N\nstep 3, fence N\n", "working\n"]
 
 
 # -------------------------------------------------------------------- its cost
