@@ -90,10 +90,7 @@ class Shell(Terminal):
         program, *args = [*run, "/bin/bash", "--norc", "--noprofile",
                           "--noediting", "-i"]
         super().__init__(daemon, *args, program=program, pipe=pipe)
-        modes = termios.tcgetattr(self.fd)
-        modes[3] &= ~termios.ECHO
-        termios.tcsetattr(self.fd, termios.TCSANOW, modes)
-        self.press(b"PS1='[shell] ' PS2=; unset HISTFILE\n")
+        self.press(b"stty -echo; PS1='[she''ll] ' PS2=; unset HISTFILE\n")
 
     def type(self, line):
         """Types it at the next prompt; returns what came before that."""
