@@ -15,16 +15,18 @@ NEEDS = {"permit/adapter/libevent.h": "libevent_core",
          "permit/adapter/glib.h": "glib-2.0"}
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("compiler", [
+    *LANGUAGES.values(), ["clang", "-std=c11", "-xc"],
+    ["clang++", "-std=c++17", "-xc++"]], ids=lambda words: words[0])
 @pytest.mark.parametrize("header", headers())
-def test_a_header_stands_alone(header, language):
+def test_a_header_stands_alone(header, compiler):
     flags = []
     if header in NEEDS:
         flags = shlex.split(run("pkg-config", "--cflags", NEEDS[header]))
         # Their warnings are not ours.
         flags = [flag.replace("-I", "-isystem", 1) for flag in flags]
-    run(*LANGUAGES[language], *STRICT, f"-I{HEADERS}", *flags,
-        "-fsyntax-only", "-", input=f"#include <{header}>\n")
+    run(*compiler, *STRICT, f"-I{HEADERS}", *flags, "-fsyntax-only", "-",
+        input=f"#include <{header}>\n")
 
 
 def test_the_library_exports_what_the_headers_declare():
