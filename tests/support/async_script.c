@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -54,10 +55,20 @@ static int hook(struct async_script *script)
 {
     bool fails;
 
+    script->calls_total++;
     script->hooks_total++;
     fails = script->hooks_total == failing_hook ||
             (all_fail && script->hooks_total > failing_hook);
     return fails ? -1 : 0;
+}
+
+/* Whatever has this number now: another one after it was closed. */
+static ino_t inode_of(int fd)
+{
+    struct stat what;
+
+    ck_assert_int_eq(fstat(fd, &what), 0);
+    return what.st_ino;
 }
 
 static int add_read(void *arg, int fd)
@@ -65,6 +76,7 @@ static int add_read(void *arg, int fd)
     struct async_script *script = arg;
 
     ck_assert_int_eq(script->read_fd, -1);
+    script->inode = inode_of(fd);
     if (hook(script) != 0) {
         return -1;
     }
@@ -77,6 +89,8 @@ static void del_read(void *arg, int fd)
     struct async_script *script = arg;
 
     ck_assert_int_eq(script->read_fd, fd);
+    ck_assert_uint_eq(script->inode, inode_of(fd));
+    script->calls_total++;
     script->read_fd = -1;
 }
 
@@ -85,6 +99,7 @@ static int add_write(void *arg, int fd)
     struct async_script *script = arg;
 
     ck_assert_int_eq(script->write_fd, -1);
+    script->inode = inode_of(fd);
     if (hook(script) != 0) {
         return -1;
     }
@@ -97,6 +112,8 @@ static void del_write(void *arg, int fd)
     struct async_script *script = arg;
 
     ck_assert_int_eq(script->write_fd, fd);
+    ck_assert_uint_eq(script->inode, inode_of(fd));
+    script->calls_total++;
     script->write_fd = -1;
 }
 

@@ -12,6 +12,8 @@
  *
  * "> id WHAT" came to the server; "a" is the request that a test calls so. */
 
+#include <sys/types.h>
+
 #include "permit/async.h"
 #include "wire.h"
 
@@ -45,10 +47,12 @@ struct async_script {
     bool is_quiet;   /* Nothing is noted. */
 
     /* The loop. */
-    int read_fd;      /* -1: not added. */
-    int write_fd;     /* As read_fd. */
-    int64_t timer_ms; /* As it was set; -1: not. */
-    size_t hooks_total;
+    int read_fd;        /* -1: not added. */
+    int write_fd;       /* As read_fd. */
+    int64_t timer_ms;   /* As it was set; -1: not. */
+    ino_t inode;        /* Of what was added last. */
+    size_t hooks_total; /* Calls of those that may fail, */
+    size_t calls_total; /* and of all. */
     bool is_detached;
 
     char transcript[16384];

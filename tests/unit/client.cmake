@@ -15,8 +15,8 @@ permit_test(client_connector SOURCES client_connector.c ../support/daemon.c
 target_include_directories(test_client_connector
   PRIVATE ${PROJECT_SOURCE_DIR}/client)
 
-foreach(name client_async client_async_bytes client_async_grants
-             client_async_life client_async_line)
+foreach(name client_async client_async_bytes client_async_faults
+             client_async_grants client_async_life client_async_line)
   permit_test(${name}
               SOURCES ${name}.c ../support/async_script.c
                       ../support/async_script_server.c ../support/daemon.c

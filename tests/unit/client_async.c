@@ -250,6 +250,7 @@ START_TEST(a_refusal_says_what_the_server_said)
     ck_assert_int_eq(
         permit_async_acquire(script.client, &request, keep_answer, NULL, NULL),
         PERMIT_OK);
+    async_script_say_type(&script, 3, WIRE_WAITING); /* Unasked. */
     async_script_refused(&script, 3, PERMIT_E_QUEUE_FULL);
     ck_assert_int_eq(kept.status, PERMIT_E_QUEUE_FULL);
     ck_assert_uint_eq(kept.refusal.position, 3);

@@ -259,6 +259,54 @@ START_TEST(what_was_not_asked_ends_the_line)
 }
 END_TEST
 
+static void ask_again(struct asked *asked, const char *what)
+{
+    if (strcmp(what, "disconnected") == 0) {
+        (void)async_script_ping(asked->script, "again");
+    }
+}
+
+START_TEST(what_came_behind_the_end_of_a_line_is_not_the_next_ones)
+{
+    static uint8_t bytes[FRAME_HEADER_BYTES + FRAME_BYTES_MAX + 16380] = {
+        0x00, 0x01, 0x00, 0x00};
+
+    async_script_start(&script);
+    async_script_connect(&script);
+    (void)async_script_ping(&script, "a");
+    async_script_run(&script);
+    script.then = ask_again;
+    /* A frame without a message, and so much more that it is read with the
+     * frame's last bytes. */
+    async_script_say_bytes(&script, bytes, sizeof(bytes));
+    async_script_hang_up(&script);
+    async_script_accept(&script);
+    async_script_welcome(&script, 4);
+    async_script_say_type(&script, 5, WIRE_PONG);
+    async_script_expect(&script, "a disconnected\n"
+                                 "again ok\n");
+    async_script_stop(&script);
+}
+END_TEST
+
+START_TEST(what_came_before_a_write_failed_counts)
+{
+    async_script_start(&script);
+    async_script_connect(&script);
+    (void)async_script_ping(&script, "a");
+    async_script_run(&script);
+    script.holds_back = true;
+    async_script_say_type(&script, 3, WIRE_PONG);
+    script.holds_back = false;
+    async_script_hang_up(&script);
+    (void)async_script_ping(&script, "b");
+    permit_async_writable(script.client);
+    async_script_expect(&script, "a ok\n"
+                                 "b disconnected\n");
+    async_script_stop(&script);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("client_async_bytes");
@@ -274,6 +322,9 @@ int main(void)
     tcase_add_loop_test(bytes, every_byte_may_be_wrong, 0, 3);
     tcase_add_loop_test(bytes, what_was_not_asked_ends_the_line, 0,
                         sizeof(lies) / sizeof(*lies));
+    tcase_add_test(bytes,
+                   what_came_behind_the_end_of_a_line_is_not_the_next_ones);
+    tcase_add_test(bytes, what_came_before_a_write_failed_counts);
     suite_add_tcase(suite, bytes);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

@@ -276,7 +276,7 @@ static void end_child(void)
     if (__lsan_do_recoverable_leak_check != NULL) {
         leaks = __lsan_do_recoverable_leak_check();
     }
-    _exit(leaks != 0 || script.hooks_total > 0 || script.is_detached ? 1 : 0);
+    _exit(leaks != 0 || script.calls_total > 0 || script.is_detached ? 1 : 0);
 }
 
 static void expect_child_ok(pid_t child)
@@ -302,7 +302,7 @@ static void be_child(struct permit_grant *destroyed, struct permit_grant *kept)
         permit_async_session_id(client) == 0 && !permit_grant_is_valid(kept) &&
         permit_grant_event_fd(kept) == -1;
 
-    script.hooks_total = 0;
+    script.calls_total = 0;
     permit_async_last_error(client, text, sizeof(text));
     permit_async_readable(client);
     permit_async_writable(client);
@@ -327,13 +327,17 @@ START_TEST(a_child_touches_nothing)
     async_script_granted(&script, 3);
     async_script_granted(&script, 4);
     (void)async_script_ping(&script, "under way");
+    async_script_run(&script);
     async_script_release(&script, "r", "a", 1);
+    async_script_run(&script);
+    script.holds_back = true;
+    async_script_say_type(&script, 5, WIRE_PONG);
+    script.holds_back = false;
     child = fork();
     if (child == 0) {
         be_child(script.asked[1].grant, script.asked[2].grant);
     }
     expect_child_ok(child);
-    async_script_say_type(&script, 5, WIRE_PONG);
     async_script_say_type(&script, 6, WIRE_DONE);
     async_script_hear(&script);
     async_script_expect(&script, "a ok\n"
@@ -355,7 +359,7 @@ static void fork_then(struct asked *asked, const char *what)
     (void)what;
     if (strcmp(asked->name, "a") == 0) {
         child_of_callback = fork();
-        script.hooks_total = 0;
+        script.calls_total = 0;
         if (child_of_callback == 0) {
             script.then = NULL;
         }

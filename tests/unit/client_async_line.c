@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The non-blocking face and its connection: how it comes about and ends, and a
- * loop, a memory and a server that fail. */
+/* The non-blocking face and its connection: how it comes about and how it ends.
+ */
 
 #include <netdb.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +120,42 @@ START_TEST(the_next_server_is_tried_when_the_first_is_dead)
 }
 END_TEST
 
+/* A listener whose queue is full drops what asks for more: it looks like a
+ * machine that is gone. */
+START_TEST(a_server_that_hangs_takes_its_share)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET};
+    char servers[64];
+    int port;
+    int fill[2];
+    int fd = bind_somewhere(0, &port);
+
+    ck_assert_int_eq(listen(fd, 0), 0);
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    name.sin_port = htons((uint16_t)port);
+    for (int i = 0; i < 2; i++) {
+        fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(fill[i], (struct sockaddr *)&name, sizeof(name));
+    }
+    (void)snprintf(servers, sizeof(servers), "127.0.0.1:%d,", port);
+    start_at(servers, 200);
+    (void)async_script_ping(&script, "a");
+    ck_assert_int_ne(script.write_fd, -1);
+    ck_assert_int_le(script.timer_ms, 100);
+    while (script.read_fd == -1) {
+        async_script_turn(&script);
+    }
+    async_script_accept(&script);
+    async_script_welcome(&script, 1);
+    async_script_say_type(&script, 2, WIRE_PONG);
+    async_script_expect(&script, "a ok\n");
+    async_script_stop(&script);
+    (void)close(fill[0]);
+    (void)close(fill[1]);
+    (void)close(fd);
+}
+END_TEST
+
 START_TEST(a_server_that_does_not_say_welcome_is_given_up)
 {
     start_at(NULL, 50);
@@ -165,6 +200,18 @@ START_TEST(a_silent_server_is_not_believed)
                                  "> 4 PING 0\n"
                                  "> end\n");
     expect_error("silent");
+    async_script_stop(&script);
+}
+END_TEST
+
+START_TEST(a_timer_that_comes_early_is_set_again)
+{
+    async_script_start(&script);
+    async_script_connect(&script);
+    ck_assert_int_gt(script.timer_ms, 0);
+    script.timer_ms = -1;
+    permit_async_timer(script.client);
+    ck_assert_int_gt(script.timer_ms, 0);
     async_script_stop(&script);
 }
 END_TEST
@@ -313,146 +360,29 @@ START_TEST(a_late_lookup_is_not_taken_for_the_next_hosts)
 }
 END_TEST
 
+START_TEST(a_line_that_ends_while_it_is_looked_up_asks_again)
+{
+    async_script_fail_hook(1, false); /* The timer. */
+    start_resolving(LATER, 5000);
+    wait_for_news();
+    async_script_expect(&script, "a nomem\n");
+    lookups_total = 0;
+    (void)async_script_ping(&script, "b");
+    ck_assert_uint_eq(lookups_total, 1);
+    async_script_stop(&script);
+}
+END_TEST
+
 START_TEST(a_name_needs_a_resolver)
 {
     start_at("somewhere.test", 5000);
     (void)async_script_ping(&script, "a");
     ck_assert_uint_eq(script.length, 0);
+    ck_assert_int_eq(script.timer_ms, 0);
     wait_for_news();
     async_script_expect(&script, "a disconnected\n");
     expect_error("permit_async_set_resolver");
     async_script_stop(&script);
-}
-END_TEST
-
-/* ------------------------------------------------------------------- faults
- */
-
-/* Counts the ends of requests, in `ends`, and not what was refused. */
-static unsigned taken;
-static unsigned ends;
-
-static void count_end(void *arg, const struct permit_answer *answer)
-{
-    (void)arg;
-    ends++;
-    permit_grant_destroy(answer->grant);
-    permit_list_destroy(answer->list);
-}
-
-static void note_taken(enum permit_status status)
-{
-    ck_assert_msg(status == PERMIT_OK || status == PERMIT_E_NOMEM, "%s",
-                  permit_status_name(status));
-    taken += status == PERMIT_OK;
-}
-
-static void ask_some(void)
-{
-    struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
-
-    request.semaphore = "jobs";
-    note_taken(
-        permit_async_acquire(script.client, &request, count_end, NULL, NULL));
-    note_taken(
-        permit_async_list_semaphores(script.client, "", count_end, NULL));
-    note_taken(permit_async_ping(script.client, count_end, NULL));
-}
-
-static void run_and_accept(void)
-{
-    struct pollfd fd = {.fd = script.listener, .events = POLLIN};
-
-    async_script_run(&script);
-    if (script.line == -1 && poll(&fd, 1, 0) == 1) {
-        async_script_accept(&script);
-    }
-}
-
-/* A story in which something fails: each request that was taken ends once. */
-static void run_story(const struct permit_options *options)
-{
-    taken = 0;
-    ends = 0;
-    async_script_start_with(&script, options);
-    script.is_quiet = true;
-    ask_some();
-    run_and_accept();
-    if (script.line != -1) {
-        async_script_welcome(&script, 1);
-        async_script_granted(&script, 2);
-        async_script_say_type(&script, 3, WIRE_PAGE);
-        ask_some();
-        async_script_run(&script);
-        async_script_hang_up(&script);
-    }
-    async_script_run(&script);
-    ask_some();
-    run_and_accept();
-    async_script_stop(&script);
-    ck_assert_uint_eq(ends, taken);
-    ck_assert_uint_eq(open_fds(), fds_before);
-}
-
-START_TEST(every_hook_may_fail)
-{
-    struct permit_options options = PERMIT_OPTIONS_INIT;
-    size_t hooks_total = 1;
-
-    for (size_t n = 1; n <= hooks_total; n++) {
-        async_script_fail_hook(n, _i == 1);
-        run_story(&options);
-        hooks_total =
-            script.hooks_total > hooks_total ? script.hooks_total : hooks_total;
-        ck_assert_uint_ge(taken, 1);
-    }
-    ck_assert_uint_gt(hooks_total, 5);
-}
-END_TEST
-
-static size_t allocations_left;
-static size_t allocations_total;
-static long blocks;
-
-static void *take_memory(void *arg, size_t bytes)
-{
-    (void)arg;
-    allocations_total++;
-    if (allocations_left > 0 && --allocations_left == 0) {
-        return NULL;
-    }
-    blocks++;
-    return malloc(bytes);
-}
-
-static void give_memory(void *arg, void *memory)
-{
-    (void)arg;
-    blocks--;
-    free(memory);
-}
-
-START_TEST(every_allocation_may_fail)
-{
-    static const struct permit_allocator allocator = {take_memory, give_memory,
-                                                      NULL};
-    struct permit_options options = PERMIT_OPTIONS_INIT;
-    struct permit_async *client;
-
-    options.allocator = &allocator;
-    run_story(&options);
-    ck_assert_uint_eq(taken, 9);
-    for (size_t n = allocations_total; n > 0; n--) {
-        allocations_left = n;
-        if (permit_async_create(&options, &client, NULL, 0) != PERMIT_OK) {
-            ck_assert_int_eq(blocks, 0);
-            continue; /* What makes a client fails as a whole. */
-        }
-        permit_async_destroy(client);
-        allocations_left = n;
-        run_story(&options);
-        ck_assert_int_eq(blocks, 0);
-    }
 }
 END_TEST
 
@@ -467,6 +397,7 @@ int main(void)
     tcase_set_timeout(line, 30);
     tcase_add_test(line, a_server_that_is_not_there_is_told_by_the_loop);
     tcase_add_test(line, the_next_server_is_tried_when_the_first_is_dead);
+    tcase_add_test(line, a_server_that_hangs_takes_its_share);
     tcase_add_test(line, a_server_that_does_not_say_welcome_is_given_up);
     tcase_add_test(line, a_silent_server_is_not_believed);
     tcase_add_test(line, the_log_says_connected_and_lost);
@@ -475,9 +406,9 @@ int main(void)
     tcase_add_test(line, a_resolver_that_never_answers_takes_its_share);
     tcase_add_test(line, a_resolver_finds_nothing);
     tcase_add_test(line, a_late_lookup_is_not_taken_for_the_next_hosts);
+    tcase_add_test(line, a_line_that_ends_while_it_is_looked_up_asks_again);
     tcase_add_test(line, a_name_needs_a_resolver);
-    tcase_add_loop_test(line, every_hook_may_fail, 0, 2);
-    tcase_add_test(line, every_allocation_may_fail);
+    tcase_add_test(line, a_timer_that_comes_early_is_set_again);
     suite_add_tcase(suite, line);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
