@@ -204,11 +204,15 @@ static void release(struct permit_grant *grant, uint32_t permits,
     struct permit_client *client = grant->client;
     uint32_t left = atomic_load(&grant->permits);
     bool is_whole = permits == 0 || permits == left;
+    /* What it holds no more, for others who look meanwhile; asked for more than
+     * it has, the server says so. */
+    uint32_t taken = is_whole ? left : permits < left ? permits : 0;
     bool is_late = grant_was_unprotected(grant);
     int64_t now_ns = clock_now_ns();
     enum permit_status status;
     uint64_t id;
 
+    atomic_fetch_sub(&grant->permits, taken);
     atomic_store(&grant->is_released, is_whole);
     core_advance(client->core, now_ns);
     status =
@@ -221,10 +225,8 @@ static void release(struct permit_grant *grant, uint32_t permits,
         }
         status = call->status;
     }
-    if (status == PERMIT_OK && !is_whole) {
-        atomic_fetch_sub(&grant->permits, permits);
-    }
-    if (is_whole && !grant_is_given_back(status)) {
+    if (!grant_is_given_back(status)) {
+        atomic_fetch_add(&grant->permits, taken);
         atomic_store(&grant->is_released, false);
     }
     if (status == PERMIT_OK && is_late) {

@@ -61,6 +61,9 @@ struct core {
     uint64_t next_id;
     uint64_t hello_id;
     uint32_t requests_count;
+    bool is_taking_due; /* From these two on, what fell due is looked for. */
+    struct id_entry *next_due_grant;
+    struct id_entry *next_due_request;
     struct id_table requests;
     struct id_table grants;
 

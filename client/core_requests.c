@@ -28,6 +28,9 @@ struct held_grant *core_find_grant(const struct core *core, uint64_t id)
 
 void core_remove_request(struct core *core, struct request *request)
 {
+    if (core->next_due_request == &request->entry) {
+        core->next_due_request = request->entry.next;
+    }
     id_table_remove(&core->requests, &request->entry);
     core->requests_count--;
     memory_give(&core->allocator, request);
@@ -36,6 +39,9 @@ void core_remove_request(struct core *core, struct request *request)
 void core_remove_grant(struct core *core, struct held_grant *grant)
 {
     if (grant != NULL) {
+        if (core->next_due_grant == &grant->entry) {
+            core->next_due_grant = grant->entry.next;
+        }
         id_table_remove(&core->grants, &grant->entry);
         memory_give(&core->allocator, grant);
     }
@@ -288,26 +294,33 @@ static void give_up(struct core *core, struct request *request,
     }
 }
 
+/* One look at each, however many of them make an event. */
 bool core_take_due(struct core *core, struct core_event *ret_event)
 {
-    for (struct id_entry *entry = core->grants.first; entry != NULL;
-         entry = entry->next) {
-        struct held_grant *grant = grant_of(entry);
+    if (!core->is_taking_due) {
+        core->is_taking_due = true;
+        core->next_due_grant = core->grants.first;
+        core->next_due_request = core->requests.first;
+    }
+    while (core->next_due_grant != NULL) {
+        struct held_grant *grant = grant_of(core->next_due_grant);
 
+        core->next_due_grant = grant->entry.next;
         if (grant->until_ns <= core->now_ns &&
             core_lose(core, grant, PERMIT_LOSS_HOLD, ret_event)) {
             return true;
         }
     }
-    for (struct id_entry *entry = core->requests.first; entry != NULL;
-         entry = entry->next) {
-        struct request *request = request_of(entry);
+    while (core->next_due_request != NULL) {
+        struct request *request = request_of(core->next_due_request);
 
+        core->next_due_request = request->entry.next;
         if (request->deadline_ns <= core->now_ns) {
             give_up(core, request, ret_event);
             return true;
         }
     }
+    core->is_taking_due = false;
     return false;
 }
 
