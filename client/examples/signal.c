@@ -7,8 +7,9 @@
  *     ./signal post deployed           # another, before or after that
  *
  * A condition variable or a message tells only those who wait already. What is
- * posted here is a number on the server: who comes later takes it, and each is
- * taken once, for good, so that one post wakes one waiter. Two posts wake two.
+ * posted here is a number on the server: who comes later takes it. Each is
+ * taken at most once, for good: one post wakes one waiter, two posts wake two.
+ * (A waiter that is killed in the moment of taking takes it along.)
  *
  * Exits with 0 when it is posted, or was taken; with 75 if none came in time,
  * with 74 if the connection broke so that nobody knows: a signal that must not

@@ -4,7 +4,7 @@
  *
  *     permit set jobs --permits 3
  *     cc worker_pool.c $(pkg-config --cflags --libs permit) -o worker_pool
- *     ./worker_pool jobs 8 100        # 8 threads, 100 jobs
+ *     ./worker_pool jobs 8 100 50     # 8 threads, 100 jobs of 50 ms
  *
  * A job is stopped when its grant is lost. While the daemon is away, jobs wait
  * for it. SIGTERM or SIGINT drains the pool: jobs that have a permit are
@@ -24,11 +24,12 @@
 
 #include <permit/permit.h>
 
-enum { QUEUE_MAX = 16, THREADS_MAX = 256, AGAIN_MS = 500 };
+enum { QUEUE_MAX = 16, THREADS_MAX = 256, AGAIN_MS = 500, STEP_MS = 5 };
 
 struct pool {
     struct permit_client *client; /* Of all threads. */
     const char *semaphore;
+    int job_ms;
     int drain_fd; /* An eventfd, readable from the signal on. */
     sigset_t signals;
     pthread_mutex_t mutex; /* Guards what follows. */
@@ -114,11 +115,12 @@ static enum permit_status acquire(struct pool *pool, int job,
 /* Stands for what a job does. A long computation looks at its grant between two
  * steps, which costs next to nothing; one that waits for descriptors watches
  * permit_grant_event_fd() too. */
-static bool work(const struct permit_grant *grant)
+static bool work(const struct permit_grant *grant, int job_ms)
 {
-    const struct timespec step = {.tv_nsec = 5000000};
+    const struct timespec step = {.tv_nsec = STEP_MS * 1000000};
 
-    for (int i = 0; i < 10 && permit_grant_is_valid(grant); i++) {
+    for (int ms = 0; ms < job_ms && permit_grant_is_valid(grant);
+         ms += STEP_MS) {
         nanosleep(&step, NULL);
     }
     return permit_grant_is_valid(grant);
@@ -128,7 +130,7 @@ static void run_job(struct pool *pool, int job)
 {
     struct permit_grant *grant = NULL;
     enum permit_status status = acquire(pool, job, &grant);
-    bool is_done = status == PERMIT_OK && work(grant);
+    bool is_done = status == PERMIT_OK && work(grant, pool->job_ms);
 
     if (is_done) {
         printf("job %d: done, fence %" PRIu64 "\n", job,
@@ -218,15 +220,16 @@ int main(int argc, char **argv)
 {
     struct pool pool = {.mutex = PTHREAD_MUTEX_INITIALIZER,
                         .changed = PTHREAD_COND_INITIALIZER};
-    int threads_count = argc == 4 ? atoi(argv[2]) : 0;
-    int jobs_count = argc == 4 ? atoi(argv[3]) : 0;
+    int threads_count = argc == 5 ? atoi(argv[2]) : 0;
+    int jobs_count = argc == 5 ? atoi(argv[3]) : 0;
     char error[256];
 
     if (threads_count < 1 || threads_count > THREADS_MAX || jobs_count < 1) {
-        fprintf(stderr, "usage: worker_pool SEMAPHORE THREADS JOBS\n");
+        fprintf(stderr, "usage: worker_pool SEMAPHORE THREADS JOBS JOB_MS\n");
         return EX_USAGE;
     }
     pool.semaphore = argv[1];
+    pool.job_ms = atoi(argv[4]);
     /* Before any thread is started: they all inherit it, and only
      * await_signal() gets the signals. */
     sigemptyset(&pool.signals);
