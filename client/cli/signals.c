@@ -58,7 +58,8 @@ static void catch_each(const int *signals, size_t count)
     struct sigaction before;
 
     action.sa_sigaction = on_signal;
-    (void)sigemptyset(&action.sa_mask);
+    /* One after the other: what came first is read first. */
+    (void)sigfillset(&action.sa_mask);
     for (size_t i = 0; i < count; i++) {
         if (sigaction(signals[i], NULL, &before) == 0 &&
             before.sa_handler != SIG_IGN) {
