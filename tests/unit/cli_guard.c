@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "family.h"
 #include "guard.h"
 
 #define PATIENCE_MS 20000
@@ -326,9 +327,12 @@ START_TEST(a_signal_reaches_adopted_orphans)
 }
 END_TEST
 
-START_TEST(without_a_group_the_children_of_the_command_end_with_it)
+START_TEST(without_a_group_each_generation_is_asked_to_end)
 {
-    static char *argv[] = {"/bin/sh", "-c", "sleep 1000 & echo up >&9; wait",
+    /* The shells end of TERM; the last one only when it is told by itself. */
+    static char *argv[] = {"/bin/sh", "-c",
+                           "sh -c 'sh -c \"sleep 1000 & echo up >&9; wait; :\""
+                           " & wait; :' & wait",
                            NULL};
     const struct guard_command command = {.argv = argv};
 
@@ -338,7 +342,71 @@ START_TEST(without_a_group_the_children_of_the_command_end_with_it)
     ck_assert_str_eq(next_line(), "up");
     guard_signal(guard, SIGTERM, false);
     expect_ended(143);
+    ck_assert(all_are_dead(0));
     guard_destroy(guard);
+}
+END_TEST
+
+START_TEST(what_the_terminal_has_told_is_not_told_again)
+{
+    static char *argv[] = {"/bin/sh", "-c",
+                           "sh -c 'trap \"echo got >&9; n=1\" HUP; echo up >&9;"
+                           "while [ -z \"$n\" ]; do sleep 0.01; done;"
+                           "sleep 0.1; echo end >&9' & sleep 1000",
+                           NULL};
+    const struct guard_command command = {.argv = argv};
+
+    create(&command);
+    go(-1, now_ms() + PATIENCE_MS);
+    expect_started();
+    ck_assert_str_eq(next_line(), "up");
+    /* As the terminal does to the group, which is this test's too. */
+    ck_assert(signal(SIGHUP, SIG_IGN) != SIG_ERR);
+    ck_assert_int_eq(kill(0, SIGHUP), 0);
+    guard_signal(guard, SIGHUP, true);
+    ck_assert_str_eq(next_line(), "got");
+    ck_assert_str_eq(next_line(), "end");
+    expect_ended(129);
+    guard_destroy(guard);
+}
+END_TEST
+
+START_TEST(a_go_that_comes_after_its_deadline_starts_nothing)
+{
+    struct guard_report report;
+
+    create_shell("echo ran >&9");
+    go(-1, now_ms());
+    report = next_report();
+    ck_assert_int_eq(report.type, GUARD_REPORT_ENDED);
+    ck_assert(report.by_deadline);
+    ck_assert(all_are_dead(PATIENCE_MS)); /* The guard has it till its end. */
+    guard_destroy(guard);
+}
+END_TEST
+
+static pid_t only_child(void)
+{
+    pid_t *children = NULL;
+    pid_t child;
+    size_t count = 0;
+
+    ck_assert_int_eq(family_list_children(&children, &count), 0);
+    ck_assert_uint_eq(count, 1);
+    child = children[0];
+    free(children);
+    return child;
+}
+
+START_TEST(a_stopped_guard_is_woken)
+{
+    create_shell("trap '' HUP; echo up >&9; exec sleep 1000");
+    ck_assert_int_eq(kill(only_child(), SIGSTOP), 0);
+    go(-1, now_ms() + PATIENCE_MS);
+    ck_assert_str_eq(next_line(), "up");
+    ck_assert_int_eq(kill(only_child(), SIGSTOP), 0);
+    guard_destroy(guard);
+    ck_assert(all_are_dead(0));
 }
 END_TEST
 
@@ -412,8 +480,10 @@ int main(void)
                         COUNT(hiding_cases));
     tcase_add_test(tcase, a_signal_reaches_grandchildren);
     tcase_add_test(tcase, a_signal_reaches_adopted_orphans);
-    tcase_add_test(tcase,
-                   without_a_group_the_children_of_the_command_end_with_it);
+    tcase_add_test(tcase, without_a_group_each_generation_is_asked_to_end);
+    tcase_add_test(tcase, what_the_terminal_has_told_is_not_told_again);
+    tcase_add_test(tcase, a_go_that_comes_after_its_deadline_starts_nothing);
+    tcase_add_test(tcase, a_stopped_guard_is_woken);
     tcase_add_test(tcase, stdin_goes_to_the_command_untouched);
     tcase_add_test(tcase, children_that_the_wrapper_had_before_are_spared);
     suite_add_tcase(suite, tcase);
