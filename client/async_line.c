@@ -174,7 +174,8 @@ void async_connect(struct permit_async *client, bool is_writable)
         return;
     }
     now_ns = clock_now_ns();
-    if (is_writable || connector_deadline(connector) <= now_ns) {
+    /* A loop that comes late may have missed more than one address. */
+    while (is_writable || connector_deadline(connector) <= now_ns) {
         if (connector->state == CONNECTOR_CONNECTING) {
             unwatch(client); /* It may close the descriptor. */
         }
@@ -182,6 +183,7 @@ void async_connect(struct permit_async *client, bool is_writable)
             client->is_looking_up && connector_deadline(connector) > now_ns;
         connector_advance(connector, now_ns);
         async_drive(client);
+        is_writable = false;
     }
     if (connector->state == CONNECTOR_FAILED) {
         core_break(client->core, connector->status, connector->text);

@@ -88,10 +88,9 @@ permit_async_create(const struct permit_options *options,
  * client. Requests under way end with PERMIT_E_CLOSED, their callbacks called
  * from here. In a callback it only marks the client: it asks nothing more, and
  * is freed when the outermost call of the loop returns. Grants outlive it, lost
- * (PERMIT_LOSS_SESSION) without a call of on_lost, and are to be destroyed. In
- * a child after fork() it frees the child's copy and calls nobody. Accepts
- * NULL.
- */
+ * (PERMIT_LOSS_SESSION) without a call of on_lost: keep what you were given, to
+ * destroy it. In a child after fork() it frees the child's copy and calls
+ * nobody. Accepts NULL. */
 PERMIT_API void permit_async_destroy(struct permit_async *client);
 
 /* Ties the client to its loop, once; the hooks are copied. Returns PERMIT_OK;

@@ -239,7 +239,6 @@ void async_script_start(struct async_script *script)
 {
     struct permit_options options = PERMIT_OPTIONS_INIT;
 
-    options.answer_timeout_ms = 1000;
     async_script_start_with(script, &options);
 }
 

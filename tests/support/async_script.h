@@ -59,8 +59,8 @@ struct async_script {
     size_t length;
 };
 
-/* A client that is attached, and a server that listens. The answer timeout is a
- * second. */
+/* A client that is attached, with default options, and a server that listens.
+ */
 void async_script_start(struct async_script *script);
 
 /* The same, with the options given; server is the script's if it is NULL, and

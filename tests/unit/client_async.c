@@ -307,7 +307,7 @@ START_TEST(an_answer_that_does_not_come_is_not_waited_for)
     struct permit_options options = PERMIT_OPTIONS_INIT;
     struct async_script slow;
 
-    options.answer_timeout_ms = 200;
+    options.answer_timeout_ms = 400;
     async_script_start_with(&slow, &options);
     async_script_connect(&slow);
     request.semaphore = "jobs";
