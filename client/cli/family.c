@@ -152,6 +152,8 @@ static long reap_others(const struct family *family)
 
 bool family_reap(struct family *family)
 {
+    pid_t child;
+
     if (family->command != 0) {
         look_at_command(family);
     }
@@ -168,9 +170,10 @@ bool family_reap(struct family *family)
         return true;
     }
     /* Where no spared child hides it, the kernel's own word is final. */
-    while (waitpid(-1, NULL, WNOHANG | __WALL) > 0) {
-    }
-    return errno == ECHILD;
+    do {
+        child = waitpid(-1, NULL, WNOHANG | __WALL);
+    } while (child > 0);
+    return child < 0 && errno == ECHILD;
 }
 
 static bool is_reached_otherwise(const struct family *family, pid_t child,

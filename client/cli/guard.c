@@ -3,9 +3,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -115,6 +117,23 @@ static void bury_guard(struct guard *guard)
     }
 }
 
+/* Waits until the guard is dead, so that what it leaves behind is ours. Its
+ * zombie may be a debugger's for as long as that likes. */
+static void await_death(struct guard *guard)
+{
+    struct pollfd death = {.fd = pidfd_open(guard->process, 0),
+                           .events = POLLIN};
+
+    if (death.fd < 0) {
+        bury_guard(guard); /* An old kernel. */
+        return;
+    }
+    while (poll(&death, 1, -1) < 0 && errno == EINTR) {
+    }
+    (void)close(death.fd);
+    guard->process = 0; /* One of the family now, until it is buried. */
+}
+
 void guard_destroy(struct guard *guard)
 {
     if (guard == NULL) {
@@ -192,7 +211,7 @@ void guard_take_over(struct guard *guard)
     sigset_t child_dies;
 
     close_line(guard);
-    guard->process = 0; /* One of the family now, until it is buried. */
+    await_death(guard);
     (void)sigemptyset(&child_dies);
     (void)sigaddset(&child_dies, SIGCHLD);
     (void)pthread_sigmask(SIG_BLOCK, &child_dies, NULL);
