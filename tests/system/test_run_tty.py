@@ -34,8 +34,10 @@ class Terminal:
         if self.pid == 0:
             if pipe is not None:
                 os.dup2(pipe.writer, 9)
+            # A continuation takes the stop from who seeks leaks, for ever.
             os.execve(program, [program, *args], environment(
-                daemon, {"PERMIT_BIN": os.environ["PERMIT_BIN"]}))
+                daemon, {"PERMIT_BIN": os.environ["PERMIT_BIN"],
+                         "ASAN_OPTIONS": "detect_leaks=0"}))
         if pipe is not None:
             pipe.close_writer()
         self.text = ""
