@@ -25,7 +25,6 @@ enum { JOBS_MAX = 1000 }; /* As many as a queue has by default. */
 struct program {
     struct event_base *base;
     struct permit_async *client;
-    struct event *signals[2];
     struct job *jobs;
     int jobs_count;
     int ended;
@@ -108,11 +107,23 @@ static void on_acquired(void *arg, const struct permit_answer *answer)
     }
 }
 
+/* What libevent and calloc() give. To exit is enough: the connection ends, and
+ * what was held is given back with it. */
+static void *need(void *made)
+{
+    if (made == NULL) {
+        fprintf(stderr, "libevent: out of memory\n");
+        exit(EXIT_FAILURE);
+    }
+    return made;
+}
+
 static void start_job(struct job *job, const char *semaphore)
 {
     struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
     enum permit_status status;
 
+    job->work = need(evtimer_new(job->program->base, on_worked, job));
     request.semaphore = semaphore;
     request.on_lost = on_lost;
     request.on_lost_arg = job;
@@ -134,82 +145,61 @@ static void on_signal(evutil_socket_t number, short events, void *arg)
     event_base_loopbreak(program->base);
 }
 
-static bool add_signal(struct program *program, int i, int number)
+static struct event *watch_signal(struct program *program, int number)
 {
-    program->signals[i] =
-        evsignal_new(program->base, number, on_signal, program);
-    return program->signals[i] != NULL &&
-           event_add(program->signals[i], NULL) == 0;
+    struct event *event =
+        need(evsignal_new(program->base, number, on_signal, program));
+
+    event_add(event, NULL);
+    return event;
 }
 
-static bool open_loop(struct program *program)
+/* Until all jobs ended, or a signal came. */
+static void run(struct program *program, const char *semaphore)
 {
-    program->base = event_base_new();
-    program->jobs = calloc((size_t)program->jobs_count, sizeof(struct job));
-    if (program->base == NULL || program->jobs == NULL ||
-        !add_signal(program, 0, SIGTERM) || !add_signal(program, 1, SIGINT)) {
-        return false;
-    }
+    struct event *term = watch_signal(program, SIGTERM);
+    struct event *interrupt = watch_signal(program, SIGINT);
+
     for (int i = 0; i < program->jobs_count; i++) {
-        struct job *job = &program->jobs[i];
-
-        job->program = program;
-        job->number = i + 1;
-        job->work = evtimer_new(program->base, on_worked, job);
-        if (job->work == NULL) {
-            return false;
-        }
+        program->jobs[i].program = program;
+        program->jobs[i].number = i + 1;
+        start_job(&program->jobs[i], semaphore);
     }
-    return permit_libevent_attach(program->client, program->base) == PERMIT_OK;
-}
-
-/* Also what was only half opened. */
-static void close_loop(struct program *program)
-{
+    if (program->ended < program->jobs_count) {
+        event_base_dispatch(program->base);
+    }
     permit_async_destroy(program->client); /* Ends what is under way. */
-    for (int i = 0; program->jobs != NULL && i < program->jobs_count; i++) {
+    for (int i = 0; i < program->jobs_count; i++) {
         if (program->jobs[i].grant != NULL) {
             end_job(&program->jobs[i], "stopped", "");
         }
-        if (program->jobs[i].work != NULL) {
-            event_free(program->jobs[i].work);
-        }
+        event_free(program->jobs[i].work);
     }
-    for (int i = 0; i < 2; i++) {
-        if (program->signals[i] != NULL) {
-            event_free(program->signals[i]);
-        }
-    }
-    if (program->base != NULL) {
-        event_base_free(program->base);
-    }
-    free(program->jobs);
+    event_free(term);
+    event_free(interrupt);
 }
 
 int main(int argc, char **argv)
 {
     struct program program = {.jobs_count = argc == 3 ? atoi(argv[2]) : 0};
-    char error[256];
+    char error[256] = "no loop";
 
     if (program.jobs_count < 1 || program.jobs_count > JOBS_MAX) {
         fprintf(stderr, "usage: libevent SEMAPHORE JOBS\n");
         return EX_USAGE;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
+    program.base = need(event_base_new());
+    program.jobs = need(calloc((size_t)program.jobs_count, sizeof(struct job)));
     if (permit_async_create(NULL, &program.client, error, sizeof(error)) !=
-        PERMIT_OK) {
+            PERMIT_OK ||
+        permit_libevent_attach(program.client, program.base) != PERMIT_OK) {
         fprintf(stderr, "libevent: %s\n", error);
-        return EX_UNAVAILABLE;
+        return EXIT_FAILURE;
     }
-    if (open_loop(&program)) {
-        for (int i = 0; i < program.jobs_count; i++) {
-            start_job(&program.jobs[i], argv[1]);
-        }
-        event_base_dispatch(program.base);
-    } else {
-        fprintf(stderr, "libevent: no loop\n");
-    }
-    close_loop(&program);
+    run(&program, argv[1]);
+    event_base_free(program.base);
+    free(program.jobs);
     printf("%d of %d done\n", program.done, program.jobs_count);
     return program.done == program.jobs_count ? EXIT_SUCCESS : EXIT_FAILURE;
 }

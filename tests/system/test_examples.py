@@ -100,6 +100,16 @@ def test_an_example_says_what_is_not_defined(shared, name):
     assert "no such semaphore" in out + err
 
 
+@pytest.mark.parametrize("name", sorted(set(ALL) - {"acquire"}))
+def test_an_example_says_what_is_no_name(shared, name):
+    args = [arg.replace("jobs", "no name") for arg in ALL[name]]
+    process = start(shared.addresses[0], name, *args, stdin=subprocess.PIPE)
+    process.wait(PATIENCE)
+    code, out, err = finish(process)
+    assert code == 1
+    assert "the request makes no sense" in out + err
+
+
 # ------------------------------------------------------------------------ acquire
 
 def test_acquire_works_under_a_permit(shared):
