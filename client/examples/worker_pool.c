@@ -117,7 +117,7 @@ static enum permit_status acquire(struct pool *pool, int job,
  * permit_grant_event_fd() too. */
 static bool work(const struct permit_grant *grant, int job_ms)
 {
-    const struct timespec step = {.tv_nsec = STEP_MS * 1000000};
+    const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
 
     for (int ms = 0; ms < job_ms && permit_grant_is_valid(grant);
          ms += STEP_MS) {
