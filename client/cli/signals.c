@@ -12,7 +12,7 @@
 
 struct caught {
     int signal;
-    bool from_terminal;
+    int from_terminal; /* A bool, without a hole behind it. */
 };
 
 static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -108,6 +108,6 @@ bool signals_next(int *ret_signal, bool *ret_from_terminal)
         return false;
     }
     *ret_signal = caught.signal;
-    *ret_from_terminal = caught.from_terminal;
+    *ret_from_terminal = caught.from_terminal != 0;
     return true;
 }
