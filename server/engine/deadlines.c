@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "limits.h"
+#include "engine_limits.h"
 
 bool deadlines_init(struct deadlines *deadlines, uint32_t capacity)
 {

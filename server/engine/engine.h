@@ -35,7 +35,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "limits.h"
+#include "engine_limits.h"
 #include "permit/error.h"
 
 #define ENGINE_HASH_SECRET_BYTES 192

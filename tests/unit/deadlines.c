@@ -4,7 +4,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "limits.h"
+#include "engine_limits.h"
 
 #define COUNT 200
 
