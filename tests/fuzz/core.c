@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The client's core against whatever a server, a caller and the time may do:
+ * the input is a list of steps. What must hold is asserted after each: one
+ * answer a request, a grant that is believed in was granted and not lost, no
+ * deadline that comes again at once, memory that is bounded and all given back.
+ */
+
+#include "core.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frame.h"
+#include "fuzz.h"
+
+#define SLOTS 24u
+#define IDS 4096u /* Told apart; more wrap around. */
+#define NS_PER_MS INT64_C(1000000)
+/* A core of its own has some 1.2 MiB of buffers. */
+#define BYTES_MAX (4u << 20)
+
+enum holding { HOLDS_NOTHING, HOLDS, HOLDS_NO_MORE };
+
+/* A request, and the grant that came of it. */
+struct slot {
+    bool is_pending;
+    bool makes_grant;
+    uint64_t id;
+    enum holding grant;
+};
+
+struct run {
+    const uint8_t *data;
+    size_t size;
+    struct core *core;
+    int64_t now_ns;
+    uint64_t hello_id;
+    int64_t timeout_ms; /* Of the last Welcome that we made. */
+    bool is_raw;        /* Bytes were fed that we did not make. */
+    /* What the server granted, by a message that we made: before it was asked
+     * for, too, if nobody looked at it in between. */
+    bool granted[IDS];
+    struct slot slots[SLOTS];
+};
+
+static uint8_t frame_bytes[FRAME_HEADER_BYTES + FRAME_BYTES_MAX];
+
+/* ------------------------------------------------------------------- memory
+ */
+
+static size_t bytes_live;
+
+union block {
+    size_t bytes;
+    max_align_t aligned;
+};
+
+static void *take(void *arg, size_t bytes)
+{
+    union block *block = malloc(sizeof(*block) + bytes);
+
+    (void)arg;
+    assert(block != NULL);
+    block->bytes = bytes;
+    bytes_live += bytes;
+    assert(bytes_live < BYTES_MAX);
+    return block + 1;
+}
+
+static void give(void *arg, void *memory)
+{
+    union block *block = (union block *)memory - 1;
+
+    (void)arg;
+    bytes_live -= block->bytes;
+    free(block);
+}
+
+/* -------------------------------------------------------------------- input
+ */
+
+static uint8_t next_byte(struct run *run)
+{
+    if (run->size == 0) {
+        return 0;
+    }
+    run->size--;
+    return *run->data++;
+}
+
+/* Small numbers, and those at the edges. */
+static int64_t next_number(struct run *run)
+{
+    static const int64_t edges[] = {
+        0, 1, -1, INT64_MAX, INT64_MIN, INT64_MAX / 1000000, UINT32_MAX, 15000};
+    uint8_t byte = next_byte(run);
+
+    return byte >= 248 ? edges[byte - 248]
+                       : (int64_t)byte * (next_byte(run) + 1);
+}
+
+static struct slot *next_slot(struct run *run)
+{
+    return &run->slots[next_byte(run) % SLOTS];
+}
+
+/* --------------------------------------------------------------- what comes
+ */
+
+static void take_answer(struct run *run, const struct core_event *event)
+{
+    struct slot *slot = event->arg;
+
+    assert(slot->is_pending && event->id == slot->id);
+    slot->is_pending = false;
+    if (slot->makes_grant) {
+        assert(slot->grant == HOLDS_NOTHING);
+        slot->grant = event->status == PERMIT_OK ? HOLDS : HOLDS_NO_MORE;
+        /* Nobody holds what the server did not grant. */
+        assert(slot->grant != HOLDS || run->is_raw ||
+               run->granted[slot->id % IDS]);
+    }
+}
+
+static void take_event(struct run *run, const struct core_event *event)
+{
+    struct slot *slot = event->arg;
+
+    switch (event->type) {
+    case CORE_EVENT_READY:
+        break;
+    case CORE_EVENT_ANSWER:
+        assert(event->text != NULL);
+        take_answer(run, event);
+        break;
+    case CORE_EVENT_WAITING:
+        assert(slot->is_pending);
+        break;
+    case CORE_EVENT_LOST:
+        assert(slot->grant == HOLDS);
+        slot->grant = HOLDS_NO_MORE;
+        break;
+    case CORE_EVENT_DOWN:
+        for (size_t i = 0; i < SLOTS; i++) {
+            assert(!run->slots[i].is_pending && run->slots[i].grant != HOLDS);
+        }
+        break;
+    }
+}
+
+static void drain(struct run *run)
+{
+    struct core_event event;
+    int64_t belief_ns = run->timeout_ms * NS_PER_MS;
+
+    core_advance(run->core, run->now_ns);
+    while (core_next_event(run->core, &event)) {
+        take_event(run, &event);
+    }
+    /* Nobody is called again at once, for nothing. */
+    assert(core_next_deadline(run->core) > run->now_ns);
+    if (core_is_ready(run->core)) {
+        assert(run->is_raw ||
+               core_believed_until(run->core) <= run->now_ns + belief_ns);
+    } else {
+        assert(core_believed_until(run->core) <= run->now_ns);
+    }
+}
+
+/* -------------------------------------------------------------------- steps
+ */
+
+static void feed(struct run *run, const uint8_t *bytes, size_t length)
+{
+    while (length > 0) {
+        size_t used = core_feed(run->core, bytes, length);
+
+        bytes += used;
+        length -= used;
+        if (length > 0) {
+            drain(run);
+        }
+    }
+}
+
+static void feed_raw(struct run *run)
+{
+    size_t length = next_byte(run);
+
+    length = length < run->size ? length : run->size;
+    run->is_raw = true;
+    feed(run, run->data, length);
+    run->data += length;
+    run->size -= length;
+}
+
+static void feed_preface_and_welcome(struct run *run)
+{
+    struct wire_server_message message = {.id = run->hello_id,
+                                          .type = WIRE_WELCOME};
+    int64_t timeout_ms = next_number(run);
+    size_t length;
+
+    message.welcome.session_id = 1 + next_byte(run);
+    message.welcome.boot_id = "";
+    message.welcome.server = "";
+    message.welcome.heartbeat_ms = next_number(run);
+    message.welcome.session_timeout_ms = timeout_ms;
+    run->timeout_ms = timeout_ms < INT64_MAX / NS_PER_MS / 4 && timeout_ms > 0
+                          ? timeout_ms
+                          : INT64_MAX / NS_PER_MS / 4;
+    run->is_raw = run->is_raw || run->timeout_ms != timeout_ms;
+    length = wire_encode_server(&message, frame_bytes, sizeof(frame_bytes));
+    feed(run, frame_preface, FRAME_PREFACE_BYTES);
+    feed(run, frame_bytes, length);
+}
+
+static void feed_answer(struct run *run)
+{
+    struct wire_server_message message = {
+        .type = WIRE_PONG + next_byte(run) % (WIRE_SERVER_UNKNOWN - WIRE_PONG)};
+    struct slot *slot = next_slot(run);
+    const struct permit_semaphore_info row = {.name = "a",
+                                              .kind = PERMIT_BOUNDED};
+    size_t length;
+
+    message.id = slot->id + next_byte(run) % 3;
+    if (message.type == WIRE_GRANTED) {
+        message.granted.grant_id = message.id + 1000;
+        message.granted.waited_ms = next_number(run);
+        message.granted.hold_ms = next_number(run);
+        run->granted[message.id % IDS] = true;
+    } else if (message.type == WIRE_REFUSED) {
+        message.refused.reason = (enum permit_status)(-1 - next_byte(run) % 21);
+        message.refused.detail = "";
+    } else if (message.type == WIRE_CANCELLED) {
+        message.cancelled = (enum wire_cancel_outcome)(1 + next_byte(run) % 3);
+    } else if (message.type == WIRE_SEMAPHORE) {
+        message.semaphore = row;
+    } else if (message.type == WIRE_PAGE) {
+        message.page = (struct wire_page){.kind = WIRE_LIST_SEMAPHORES,
+                                          .total = next_byte(run),
+                                          .count = 1,
+                                          .semaphores = &row};
+    } else if (message.type == WIRE_LOST) {
+        message.lost.grant_id = message.id + 1000 + next_byte(run) % 2;
+        message.lost.reason =
+            (enum permit_loss)(1 + next_byte(run) % PERMIT_LOSS_COUNT);
+    } else if (message.type == WIRE_GOAWAY) {
+        message.goaway.reason = WIRE_GOAWAY_SHUTDOWN;
+        message.goaway.detail = "";
+    }
+    length = wire_encode_server(&message, frame_bytes, sizeof(frame_bytes));
+    feed(run, frame_bytes, length);
+}
+
+static void ask(struct run *run)
+{
+    static const enum wire_client_type types[] = {
+        WIRE_ACQUIRE, WIRE_ACQUIRE, WIRE_POST,   WIRE_PING,
+        WIRE_QUERY,   WIRE_LIST,    WIRE_DEFINE, WIRE_DELETE};
+    struct slot *slot = next_slot(run);
+    uint8_t how = next_byte(run);
+    struct wire_client_message message = {
+        .type = types[how % (sizeof(types) / sizeof(*types))]};
+    struct core_request request = {.message = &message, .arg = slot};
+    int64_t wait_ms = next_number(run);
+
+    if (slot->is_pending || slot->grant == HOLDS) {
+        return;
+    }
+    request.answer_by_ns = wait_ms < 0 || wait_ms > 1000000
+                               ? CORE_NEVER
+                               : run->now_ns + wait_ms * NS_PER_MS;
+    if (message.type == WIRE_ACQUIRE) {
+        message.acquire.parts_count = 1;
+        message.acquire.parts[0].semaphore = "jobs";
+        message.acquire.parts[0].permits = 1 + how / 16;
+        message.acquire.parts[0].consume = how / 8 % 2 == 1;
+        message.acquire.wait_ms = wait_ms < 0 ? -1 : wait_ms;
+        message.acquire.hold_ms = how % 3 == 0 ? how : 0;
+        message.acquire.waiting = true;
+        request.grant_arg = slot;
+    } else if (message.type == WIRE_POST) {
+        message.post.semaphore = "jobs";
+        message.post.permits = 1;
+    } else if (message.type == WIRE_QUERY) {
+        message.query.semaphore = "jobs";
+    } else if (message.type == WIRE_LIST) {
+        message.list.kind = WIRE_LIST_SEMAPHORES;
+        message.list.name = "";
+    } else if (message.type == WIRE_DEFINE) {
+        message.define.semaphore = "jobs";
+    } else if (message.type == WIRE_DELETE) {
+        message.delete.semaphore = "jobs";
+    }
+    if (core_ask(run->core, &request, &slot->id) == PERMIT_OK) {
+        slot->is_pending = true;
+        slot->grant = HOLDS_NOTHING;
+        slot->makes_grant =
+            message.type == WIRE_ACQUIRE && !message.acquire.parts[0].consume;
+    }
+}
+
+static void release(struct run *run)
+{
+    const struct slot *grant = next_slot(run);
+    struct slot *slot = next_slot(run);
+    uint32_t permits = next_byte(run) % 3;
+
+    if (slot->is_pending || slot->grant == HOLDS || grant->grant != HOLDS) {
+        return;
+    }
+    if (core_release(run->core, grant->id, permits, run->now_ns + NS_PER_MS,
+                     slot, &slot->id) == PERMIT_OK) {
+        slot->is_pending = true;
+        slot->makes_grant = false;
+        slot->grant = HOLDS_NOTHING;
+    }
+}
+
+static void forget(struct run *run)
+{
+    struct slot *slot = next_slot(run);
+
+    if (slot->grant == HOLDS) {
+        core_forget(run->core, slot->id);
+        slot->grant = HOLDS_NO_MORE;
+    }
+}
+
+static void open_line(struct run *run)
+{
+    struct wire_client_message message;
+    static _Alignas(16) uint8_t memory[WIRE_ARENA_BYTES];
+    struct wire_arena arena = {.bytes = memory, .capacity = sizeof(memory)};
+    struct frame frame;
+    const uint8_t *output;
+    size_t length;
+
+    if (!core_is_down(run->core)) {
+        return;
+    }
+    core_open(run->core, run->now_ns, run->now_ns + 1000 * NS_PER_MS);
+    output = core_output(run->core, &length);
+    assert(frame_parse(output + FRAME_PREFACE_BYTES,
+                       length - FRAME_PREFACE_BYTES, FRAME_BYTES_MAX,
+                       &frame) > 0);
+    assert(wire_decode_client(frame.message, frame.message_bytes, &arena,
+                              &message) == PERMIT_OK);
+    assert(message.type == WIRE_HELLO);
+    run->hello_id = message.id;
+}
+
+static void send_some(struct run *run)
+{
+    size_t length;
+    size_t most = (size_t)next_byte(run) * 8;
+
+    core_advance(run->core, run->now_ns);
+    (void)core_output(run->core, &length);
+    core_sent(run->core, length < most ? length : most);
+}
+
+static void advance(struct run *run)
+{
+    int64_t ms = next_number(run);
+
+    if (ms < 0 || ms > 100000000) {
+        ms =
+            core_next_deadline(run->core) == CORE_NEVER
+                ? 0
+                : (core_next_deadline(run->core) - run->now_ns) / NS_PER_MS + 1;
+    }
+    run->now_ns = run->now_ns > CORE_NEVER / 4 ? run->now_ns
+                                               : run->now_ns + ms * NS_PER_MS;
+}
+
+static void step(struct run *run)
+{
+    uint8_t what = next_byte(run);
+
+    switch (what % 12) {
+    case 0:
+        advance(run);
+        break;
+    case 1:
+        ask(run);
+        break;
+    case 2:
+        (void)core_cancel(run->core, next_slot(run)->id);
+        break;
+    case 3:
+        release(run);
+        break;
+    case 4:
+        forget(run);
+        break;
+    case 5:
+        feed_raw(run);
+        break;
+    case 6:
+    case 7:
+        feed_answer(run);
+        break;
+    case 8:
+        core_break(run->core, PERMIT_E_DISCONNECTED, "cut");
+        break;
+    case 9:
+        open_line(run);
+        break;
+    case 10:
+        feed_preface_and_welcome(run);
+        break;
+    default:
+        send_some(run);
+        break;
+    }
+    if (what < 192) {
+        drain(run); /* Else more happens before anybody looks. */
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct permit_allocator allocator = {take, give, NULL};
+    const struct core_options options = {.name = "n",
+                                         .host = "h",
+                                         .purpose = "p",
+                                         .answer_timeout_ms = 100,
+                                         .allocator = &allocator};
+    struct run run = {.data = data, .size = size, .now_ns = 1};
+
+    run.core = core_create(&options);
+    while (run.size > 0) {
+        step(&run);
+    }
+    core_break(run.core, PERMIT_E_DISCONNECTED, "the end");
+    drain(&run);
+    assert(core_is_down(run.core));
+    core_destroy(run.core);
+    assert(bytes_live == 0);
+    return 0;
+}
