@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "async_private.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -60,7 +61,7 @@ static void take_lost(struct permit_async *client,
     if (async_is_forked(client)) {
         return; /* Its eventfd is the parent's too. */
     }
-    grant_lose(grant, event->loss);
+    grant_lose(grant, event);
     if (grant->on_lost != NULL && !client->is_destroyed) {
         remove_grant(&client->grants, grant);
         add_grant(&client->lost, grant);
@@ -130,6 +131,7 @@ static void tell(struct permit_async *client, struct async_request *request,
 bool async_tell_ended(struct permit_async *client)
 {
     struct async_request *request = client->ended_first;
+    const char *text = client->down_text;
     struct permit_answer answer = {0};
 
     if (request == NULL) {
@@ -138,7 +140,13 @@ bool async_tell_ended(struct permit_async *client)
     client->ended_first = request->next;
     answer.status = request->status;
     answer.request_id = request->id;
-    tell(client, request, &answer, client->down_text);
+    if (answer.status == PERMIT_E_OUTCOME_UNKNOWN) {
+        (void)snprintf(client->answer_text, sizeof(client->answer_text),
+                       "%.*s: %s", CORE_TEXT_BYTES - 128, client->down_text,
+                       permit_strerror(answer.status));
+        text = client->answer_text;
+    }
+    tell(client, request, &answer, text);
     return true;
 }
 
@@ -250,6 +258,7 @@ static bool take_result(struct permit_async *client,
         .kind = WIRE_LIST_SEMAPHORES, .total = 1, .count = 1};
     bool goes_on = false;
 
+    assert(message != NULL); /* The client says PERMIT_OK never by itself. */
     if (message->type == WIRE_GRANTED) {
         take_grant(client, request, event, answer);
     } else if (message->type == WIRE_POSTED) {

@@ -366,6 +366,18 @@ int64_t permit_client_deadline_ms(struct permit_client *client)
     return until_ns <= clock_now_ns() ? 0 : until_ns / NS_PER_MS;
 }
 
+int64_t permit_client_heartbeat_ms(struct permit_client *client)
+{
+    int64_t heartbeat_ns = 0;
+
+    if (!client_is_forked(client)) {
+        (void)pthread_mutex_lock(&client->mutex);
+        heartbeat_ns = core_heartbeat_ns(client->core);
+        (void)pthread_mutex_unlock(&client->mutex);
+    }
+    return heartbeat_ns / NS_PER_MS;
+}
+
 enum permit_status permit_client_counters(struct permit_client *client,
                                           struct permit_counters *ret_counters)
 {

@@ -297,7 +297,11 @@ void connector_describe(const struct connector *connector,
                         enum permit_status status, const char *why, char *text,
                         size_t text_bytes)
 {
-    (void)snprintf(text, text_bytes, "%.*s: %s", CONNECTOR_TEXT_BYTES / 2,
-                   connector->address.written,
-                   *why != '\0' ? why : permit_strerror(status));
+    bool is_unknown = status == PERMIT_E_OUTCOME_UNKNOWN;
+
+    (void)snprintf(text, text_bytes, "%.*s: %.*s%s%s", CONNECTOR_TEXT_BYTES / 2,
+                   connector->address.written, CONNECTOR_TEXT_BYTES / 4,
+                   *why != '\0' ? why : permit_strerror(status),
+                   is_unknown ? ": " : "",
+                   is_unknown ? permit_strerror(status) : "");
 }

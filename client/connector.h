@@ -67,7 +67,7 @@ int connector_take_fd(struct connector *connector);
 void connector_stop(struct connector *connector);
 
 /* Writes what failed on the line to this address, for people: with the address,
- * and the status' own words if `why` is empty. */
+ * and the status' own words if `why` does not say it all. */
 void connector_describe(const struct connector *connector,
                         enum permit_status status, const char *why, char *text,
                         size_t text_bytes);

@@ -507,6 +507,11 @@ uint64_t core_session_id(const struct core *core)
     return core->session_id;
 }
 
+int64_t core_heartbeat_ns(const struct core *core)
+{
+    return core->ping_interval_ns;
+}
+
 const struct permit_counters *core_counters(const struct core *core)
 {
     return &core->counters;

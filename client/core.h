@@ -49,8 +49,10 @@ struct core_event {
     enum permit_status status; /* ANSWER, DOWN. */
     const char *text;          /* ANSWER, DOWN: for people, never NULL. */
     enum permit_loss loss;     /* LOST. */
-    int64_t until_ns;          /* ANSWER of an acquire: its hold's deadline. */
-    uint64_t id;               /* ANSWER: of the request. */
+    /* ANSWER of an acquire: its hold's deadline. LOST: nobody else has it
+     * before, by the grace that the server gave. */
+    int64_t until_ns;
+    uint64_t id; /* ANSWER: of the request. */
     /* What the server said; NULL if the client says it by itself. */
     const struct wire_server_message *message;
 };
@@ -145,6 +147,9 @@ bool core_is_down(const struct core *core);
 int64_t core_believed_until(const struct core *core);
 
 uint64_t core_session_id(const struct core *core);
+
+/* How often it pings; 0 before the first Welcome. */
+int64_t core_heartbeat_ns(const struct core *core);
 
 /* Since core_create(). */
 const struct permit_counters *core_counters(const struct core *core);

@@ -155,8 +155,11 @@ bool core_lose(struct core *core, struct held_grant *grant,
     }
     grant->is_lost = true;
     core->counters.losses_total += grant->arg != NULL;
-    *ret_event = (struct core_event){
-        .type = CORE_EVENT_LOST, .arg = grant->arg, .text = "", .loss = loss};
+    *ret_event = (struct core_event){.type = CORE_EVENT_LOST,
+                                     .arg = grant->arg,
+                                     .text = "",
+                                     .loss = loss,
+                                     .until_ns = core->now_ns};
     return grant->arg != NULL;
 }
 
@@ -170,7 +173,13 @@ static bool take_lost(struct core *core, struct core_event *ret_event)
                    "the server took back a grant that is not ours");
         return false;
     }
-    return core_lose(core, grant, core->message.lost.reason, ret_event);
+    if (!core_lose(core, grant, core->message.lost.reason, ret_event)) {
+        return false;
+    }
+    /* As with a session: done with it before the server gives it away. */
+    ret_event->until_ns = core_add_ns(
+        core->now_ns, core_ns_from_ms(core->message.lost.grace_ms) / 10 * 9);
+    return true;
 }
 
 static bool take_waiting(struct core *core, const struct request *request,

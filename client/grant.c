@@ -57,11 +57,12 @@ static void make_readable(int fd)
 }
 
 /* Whoever sees the other's store makes it readable; at worst both do. */
-void grant_lose(struct permit_grant *grant, enum permit_loss loss)
+void grant_lose(struct permit_grant *grant, const struct core_event *event)
 {
     int fd;
 
-    atomic_store(&grant->loss, (int)loss);
+    atomic_store(&grant->grace_until_ns, event->until_ns);
+    atomic_store(&grant->loss, (int)event->loss);
     fd = atomic_load(&grant->event_fd);
     if (fd != -1) {
         make_readable(fd);
@@ -138,6 +139,17 @@ int64_t permit_grant_left_ms(const struct permit_grant *grant)
 {
     int64_t left_ns = grant_believed_until(grant) - clock_now_ns();
 
+    return left_ns > 0 ? left_ns / 1000000 : 0;
+}
+
+int64_t permit_grant_grace_ms(const struct permit_grant *grant)
+{
+    int64_t left_ns;
+
+    if (atomic_load(&grant->loss) == 0) {
+        return 0;
+    }
+    left_ns = atomic_load(&grant->grace_until_ns) - clock_now_ns();
     return left_ns > 0 ? left_ns / 1000000 : 0;
 }
 

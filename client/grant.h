@@ -40,9 +40,10 @@ struct permit_grant {
     uint64_t id;
     uint64_t fence;
     int64_t waited_ms;
-    _Atomic uint32_t permits; /* Not given back yet. */
-    _Atomic int64_t until_ns; /* Of its hold. */
-    _Atomic int loss;         /* enum permit_loss, or 0. */
+    _Atomic uint32_t permits;       /* Not given back yet. */
+    _Atomic int64_t until_ns;       /* Of its hold. */
+    _Atomic int loss;               /* enum permit_loss, or 0. */
+    _Atomic int64_t grace_until_ns; /* Once it is lost. */
     atomic_bool is_released;
     _Atomic int event_fd; /* -1: not asked for yet. */
     /* Of the non-blocking face. */
@@ -66,8 +67,8 @@ void grant_free(struct permit_grant *grant);
 /* Takes what a Granted says: event is its ANSWER. */
 void grant_take(struct permit_grant *grant, const struct core_event *event);
 
-/* It is lost: readable and not valid from now on. */
-void grant_lose(struct permit_grant *grant, enum permit_loss loss);
+/* It is lost: readable and not valid from now on. event is its LOST. */
+void grant_lose(struct permit_grant *grant, const struct core_event *event);
 
 /* Until when it is believed in; 0: it is not. */
 int64_t grant_believed_until(const struct permit_grant *grant);

@@ -134,7 +134,9 @@ static void call_end(const struct permit_client *client, struct call *call,
                            call->text, sizeof(call->text));
         return;
     }
-    (void)call_fail(call, event->status, event->text);
+    (void)call_fail(call, event->status,
+                    *event->text != '\0' ? event->text
+                                         : permit_strerror(event->status));
     if (message->type == WIRE_REFUSED) {
         call->refusal = (struct permit_refusal){
             .position = message->refused.position,
@@ -190,7 +192,7 @@ static void take_lost(struct permit_client *client,
 {
     struct permit_grant *grant = event->arg;
 
-    grant_lose(grant, event->loss);
+    grant_lose(grant, event);
     (void)pthread_cond_broadcast(&client->changed);
 }
 

@@ -36,8 +36,7 @@ static int choose_kill_after(const struct acquire *acquire,
 {
     const struct options *options = acquire->options;
     int64_t believed_ms = acquire->believed_ms;
-    /* A third of the session timeout, of which the client believes 0.9. */
-    int64_t heartbeat_ms = believed_ms * 10 / 27;
+    int64_t heartbeat_ms = permit_client_heartbeat_ms(acquire->client);
     int64_t kill_after_ms = options->kill_after_ms;
 
     if (options->on_lost == OPTIONS_LOST_IGNORE) {

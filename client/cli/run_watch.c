@@ -53,6 +53,15 @@ static void say_lost(const struct run *run)
                                                      : "is stopped");
 }
 
+/* The daemon gives it to the next when the grace that it gave is over. */
+static bool is_taken_back(const struct permit_grant *grant)
+{
+    enum permit_loss loss = permit_grant_get_loss(grant);
+
+    return loss == PERMIT_LOSS_REVOKED || loss == PERMIT_LOSS_KICKED ||
+           loss == PERMIT_LOSS_DELETED;
+}
+
 static void lose(struct watch *watch, int64_t left_ms)
 {
     const struct run *run = watch->run;
@@ -60,8 +69,12 @@ static void lose(struct watch *watch, int64_t left_ms)
     int64_t grace_ms = left_ms > 0 && left_ms < run->kill_after_ms
                            ? left_ms
                            : run->kill_after_ms;
+    int64_t given_ms = permit_grant_grace_ms(run->grant);
 
     watch->is_lost = true;
+    if (is_taken_back(run->grant) && given_ms < grace_ms) {
+        grace_ms = given_ms;
+    }
     if (on_lost == SIGKILL) {
         grace_ms = 0; /* The guard kills them all, however they hide. */
     }

@@ -72,8 +72,10 @@ permit_client_create(const struct permit_options *options,
 PERMIT_API void permit_client_destroy(struct permit_client *client);
 
 /* Copies the text of this client's last failure, with address and errno, to
- * text; "" if there was none. Where several threads use a client it may be
- * another thread's: the status that a call returned is the call's own. */
+ * text; "" if there was none. It says by itself what went wrong, so that
+ * permit_strerror() adds nothing to it. Where several threads use a client it
+ * may be another thread's: the status that a call returned is the call's own.
+ */
 PERMIT_API void permit_client_last_error(struct permit_client *client,
                                          char *text, size_t text_bytes);
 
@@ -87,6 +89,10 @@ PERMIT_API int permit_client_fd(struct permit_client *client);
 /* When the session's grants stop being valid unless the server answers again:
  * CLOCK_BOOTTIME in milliseconds; 0 when they already are not. */
 PERMIT_API int64_t permit_client_deadline_ms(struct permit_client *client);
+
+/* How often the client pings, in milliseconds; 0 before its first session, and
+ * in a child after fork(). */
+PERMIT_API int64_t permit_client_heartbeat_ms(struct permit_client *client);
 
 /* What the client has counted, cut to ret_counters->struct_size. Returns
  * PERMIT_OK, PERMIT_E_INVALID (not from PERMIT_COUNTERS_INIT) or
@@ -135,7 +141,10 @@ PERMIT_API enum permit_status permit_try(struct permit_client *client,
  *
  * Outcomes: PERMIT_E_OVER_RELEASE (more than it holds: nothing changed),
  * PERMIT_E_NOT_HELD (given back before), PERMIT_E_EXPIRED (it was lost before:
- * its section was unprotected). Failures: as permit_acquire(). */
+ * its section was unprotected). Failures: as permit_acquire(), and
+ * PERMIT_E_INVALID (a grant of the non-blocking face). After a failure the
+ * grant is only to be destroyed: what the server has not taken back it takes
+ * back with that, or with the session. */
 PERMIT_API enum permit_status permit_grant_release(struct permit_grant *grant,
                                                    uint32_t permits);
 

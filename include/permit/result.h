@@ -45,6 +45,12 @@ PERMIT_API int64_t permit_grant_left_ms(const struct permit_grant *grant);
 PERMIT_API enum permit_loss
 permit_grant_get_loss(const struct permit_grant *grant);
 
+/* How long what the server took back (PERMIT_LOSS_REVOKED, _KICKED, _DELETED)
+ * is still nobody else's, in milliseconds: 0.9 of the grace that it gave, less
+ * what has passed. Whoever stops by then and releases overlaps with nobody. 0
+ * when that is over, without a grace, and of a grant that is not lost. */
+PERMIT_API int64_t permit_grant_grace_ms(const struct permit_grant *grant);
+
 /* An eventfd, readable once the grant is lost; made at the first call, the
  * grant's own, closed with it. Not to be read or closed. -1 if the system had
  * none, and in a child after fork(). */

@@ -285,6 +285,25 @@ def test_a_lost_command_gets_what_was_asked_for(shared, jobs, pipe, how, told):
     assert 0.3 <= time.monotonic() - began < 3
 
 
+def test_what_is_taken_back_ends_within_its_grace(start_daemon, pipe):
+    """However long --kill-after is: then the permits are another's."""
+    daemon = start_daemon({"session": {"grace": "500ms"}})
+    define(daemon, "jobs")
+    process = start(daemon, "run", "--kill-after", "8", "jobs", "-c",
+                    "trap 'echo term >&9' TERM;"
+                    "echo up >&9; while :; do sleep 0.01; done", pipe=pipe)
+    pipe.close_writer()
+    assert pipe.line() == "up"
+    began = time.monotonic()
+    assert permit(daemon, "delete", "--force", "-y", "jobs").returncode == 0
+    assert pipe.line() == "term"
+    assert pipe.is_ended()
+    assert time.monotonic() - began < 4
+    code, _, err = finish(process)
+    assert code == 124
+    assert "is lost (deleted)" in err
+
+
 def test_a_wrapper_that_slept_too_long_says_what_was_lost(start_daemon, pipe):
     daemon = start_daemon({"session": {"heartbeat": "100ms",
                                        "timeout": "300ms"}})

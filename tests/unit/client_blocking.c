@@ -271,10 +271,13 @@ START_TEST(a_semaphore_is_resized_and_deleted)
     define("jobs", PERMIT_BOUNDED, 3);
     more = acquire("jobs", 1);
     ck_assert_int_eq(permit_delete(client, "jobs", false), PERMIT_E_CONFLICT);
+    ck_assert_int_eq(permit_grant_grace_ms(grant), 0);
     ck_assert_int_eq(permit_delete(client, "jobs", true), PERMIT_OK);
     ck_assert_int_eq(permit_grant_wait_lost(grant, -1, &loss), PERMIT_E_LOST);
     ck_assert_int_eq(loss, PERMIT_LOSS_DELETED);
     ck_assert(!permit_grant_is_valid(grant));
+    ck_assert_int_gt(permit_grant_grace_ms(grant), 0);
+    ck_assert_int_le(permit_grant_grace_ms(grant), 4500); /* 0.9 of 5 s. */
     ck_assert_int_eq(permit_delete(client, "jobs", false), PERMIT_E_NOT_FOUND);
     permit_grant_destroy(grant);
     permit_grant_destroy(more);
