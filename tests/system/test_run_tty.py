@@ -152,6 +152,18 @@ def test_keys_end_the_command(shared, jobs, keys, number):
     assert shared.semaphore(jobs)["held"] == 0
 
 
+def test_no_moment_loses_ctrl_c(shared, jobs):
+    """Nor the one between the grant and the command's first instruction."""
+    define(shared, jobs)
+    for moment in range(25):
+        terminal = Terminal(shared, "run", jobs, "sleep", "1000")
+        eventually(lambda: name_of(terminal.pid) == "permit", interval=0.001)
+        select.select([], [], [], moment * 0.002)
+        terminal.press(b"\x03")
+        assert terminal.wait() in (130, -signal.SIGINT)
+    assert shared.semaphore(jobs)["held"] == 0
+
+
 def test_a_signal_ends_the_children_of_a_shell(shared, jobs):
     define(shared, jobs)
     terminal = Terminal(shared, "run", jobs, "-c",
