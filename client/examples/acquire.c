@@ -36,7 +36,7 @@ int main(void)
     }
     if (status != PERMIT_OK) {
         permit_client_last_error(client, error, sizeof(error));
-        fprintf(stderr, "%s: %s\n", permit_strerror(status), error);
+        fprintf(stderr, "%s\n", error);
     }
     permit_client_destroy(client);
     return status == PERMIT_OK ? EXIT_SUCCESS : EXIT_FAILURE;

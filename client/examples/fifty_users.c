@@ -44,7 +44,7 @@ static enum permit_status fail(struct permit_client *client, const char *name,
     char error[256];
 
     permit_client_last_error(client, error, sizeof(error));
-    fprintf(stderr, "%s: %s: %s\n", name, permit_strerror(status), error);
+    fprintf(stderr, "%s: %s\n", name, error);
     return status;
 }
 

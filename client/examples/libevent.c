@@ -98,7 +98,7 @@ static void on_acquired(void *arg, const struct permit_answer *answer)
     struct job *job = arg;
 
     if (answer->status != PERMIT_OK) {
-        end_job(job, permit_strerror(answer->status), answer->text);
+        end_job(job, "failed", answer->text);
         return;
     }
     job->grant = answer->grant; /* Ours now. */

@@ -67,8 +67,7 @@ static void on_acquired(void *arg, const struct permit_answer *answer)
     } else if (answer->status == PERMIT_E_CANCELLED) {
         end(program, EX_TEMPFAIL);
     } else {
-        fprintf(stderr, "poll: %s: %s\n", permit_strerror(answer->status),
-                answer->text);
+        fprintf(stderr, "poll: %s\n", answer->text);
         end(program, EXIT_FAILURE);
     }
 }
@@ -79,8 +78,7 @@ static void on_released(void *arg, const struct permit_answer *answer)
         printf("released\n");
         end(arg, EXIT_SUCCESS);
     } else {
-        fprintf(stderr, "poll: %s: %s\n", permit_strerror(answer->status),
-                answer->text);
+        fprintf(stderr, "poll: %s\n", answer->text);
         end(arg, EXIT_FAILURE);
     }
 }
@@ -156,7 +154,7 @@ int main(int argc, char **argv)
         loop(&program, &tie);
     } else {
         permit_async_last_error(program.client, error, sizeof(error));
-        fprintf(stderr, "poll: %s: %s\n", permit_strerror(status), error);
+        fprintf(stderr, "poll: %s\n", error);
         program.code = EXIT_FAILURE;
     }
     permit_grant_destroy(program.grant);

@@ -110,7 +110,7 @@ int main(int argc, char **argv)
     }
     if (status != PERMIT_OK) {
         permit_client_last_error(client, error, sizeof(error));
-        fprintf(stderr, "signal: %s: %s\n", permit_strerror(status), error);
+        fprintf(stderr, "signal: %s\n", error);
     }
     permit_client_destroy(client);
     return exit_code(status);
