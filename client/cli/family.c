@@ -222,7 +222,7 @@ static void ask_to_end(struct family *family)
 
 void family_signal(struct family *family, int signal, pid_t foreground)
 {
-    size_t count;
+    size_t count = 0;
 
     assert(signal > 0);
     if (family->group != 0) {
