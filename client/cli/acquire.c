@@ -60,7 +60,9 @@ static bool pause_or_end(struct acquire *acquire)
     uint32_t random = 0;
     int64_t pause_ms;
 
-    (void)getrandom(&random, sizeof(random), GRND_NONBLOCK); /* Or 0. */
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0) {
+        random = 0; /* Then everybody pauses alike. */
+    }
     pause_ms = min_ms(PAUSE_MIN_MS + random % range_ms, left_ms(acquire));
     acquire->pause_ms = min_ms(2 * acquire->pause_ms, PAUSE_MAX_MS);
     return poll(&signal, 1, (int)pause_ms) == 0 && signals_ending() == 0;
