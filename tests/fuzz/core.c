@@ -27,8 +27,10 @@ enum holding { HOLDS_NOTHING, HOLDS, HOLDS_NO_MORE };
 struct slot {
     bool is_pending;
     bool makes_grant;
+    bool may_be_gone; /* What it holds was released. */
     uint64_t id;
     enum holding grant;
+    struct slot *released; /* What its release would give back. */
 };
 
 struct run {
@@ -115,6 +117,10 @@ static void take_answer(struct run *run, const struct core_event *event)
 
     assert(slot->is_pending && event->id == slot->id);
     slot->is_pending = false;
+    if (slot->released != NULL && event->status != PERMIT_E_NO_ANSWER) {
+        /* Given back, as a whole or in part, or not: no loss need be told. */
+        slot->released->may_be_gone = true;
+    }
     if (slot->makes_grant) {
         assert(slot->grant == HOLDS_NOTHING);
         slot->grant = event->status == PERMIT_OK ? HOLDS : HOLDS_NO_MORE;
@@ -144,7 +150,9 @@ static void take_event(struct run *run, const struct core_event *event)
         break;
     case CORE_EVENT_DOWN:
         for (size_t i = 0; i < SLOTS; i++) {
-            assert(!run->slots[i].is_pending && run->slots[i].grant != HOLDS);
+            assert(!run->slots[i].is_pending);
+            assert(run->slots[i].grant != HOLDS || run->slots[i].may_be_gone);
+            run->slots[i].grant = HOLDS_NO_MORE;
         }
         break;
     }
@@ -297,6 +305,8 @@ static void ask(struct run *run)
         message.delete.semaphore = "jobs";
     }
     if (core_ask(run->core, &request, &slot->id) == PERMIT_OK) {
+        slot->may_be_gone = false;
+        slot->released = NULL;
         slot->is_pending = true;
         slot->grant = HOLDS_NOTHING;
         slot->makes_grant =
@@ -306,7 +316,7 @@ static void ask(struct run *run)
 
 static void release(struct run *run)
 {
-    const struct slot *grant = next_slot(run);
+    struct slot *grant = next_slot(run);
     struct slot *slot = next_slot(run);
     uint32_t permits = next_byte(run) % 3;
 
@@ -315,6 +325,7 @@ static void release(struct run *run)
     }
     if (core_release(run->core, grant->id, permits, run->now_ns + NS_PER_MS,
                      slot, &slot->id) == PERMIT_OK) {
+        slot->released = grant;
         slot->is_pending = true;
         slot->makes_grant = false;
         slot->grant = HOLDS_NOTHING;
