@@ -59,39 +59,49 @@ static inline void permit_libuv_on_timer(uv_timer_t *timer)
     permit_async_timer(((struct permit_libuv *)timer->data)->client);
 }
 
+/* A handle that watches nothing is closed, for its descriptor may be. */
+static inline int permit_libuv_watch(struct permit_libuv *adapter, int events)
+{
+    adapter->events = events;
+    if (adapter->poll != NULL && events != 0) {
+        return uv_poll_start(adapter->poll, events, permit_libuv_on_poll);
+    }
+    if (adapter->poll != NULL) {
+        uv_close((uv_handle_t *)adapter->poll, permit_libuv_free_poll);
+        adapter->poll = NULL;
+    }
+    return 0;
+}
+
 static inline int permit_libuv_add(struct permit_libuv *adapter, int fd,
                                    int event)
 {
+    int before = adapter->events;
+    int error;
+
     if (adapter->poll == NULL) {
         adapter->poll = (uv_poll_t *)malloc(sizeof(*adapter->poll));
         if (adapter->poll == NULL) {
             return UV_ENOMEM;
         }
-        if (uv_poll_init(adapter->loop, adapter->poll, fd) != 0) {
+        error = uv_poll_init(adapter->loop, adapter->poll, fd);
+        if (error != 0) {
             free(adapter->poll);
             adapter->poll = NULL;
-            return UV_EINVAL;
+            return error;
         }
         adapter->poll->data = adapter;
     }
-    adapter->events |= event;
-    return uv_poll_start(adapter->poll, adapter->events, permit_libuv_on_poll);
+    error = permit_libuv_watch(adapter, before | event);
+    if (error != 0) {
+        (void)permit_libuv_watch(adapter, before);
+    }
+    return error;
 }
 
-/* A handle that watches nothing is closed, for its descriptor may be. */
 static inline void permit_libuv_del(struct permit_libuv *adapter, int event)
 {
-    adapter->events &= ~event;
-    if (adapter->poll == NULL) {
-        return;
-    }
-    if (adapter->events != 0) {
-        (void)uv_poll_start(adapter->poll, adapter->events,
-                            permit_libuv_on_poll);
-        return;
-    }
-    uv_close((uv_handle_t *)adapter->poll, permit_libuv_free_poll);
-    adapter->poll = NULL;
+    (void)permit_libuv_watch(adapter, adapter->events & ~event);
 }
 
 static inline int permit_libuv_add_read(void *arg, int fd)
