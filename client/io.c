@@ -100,9 +100,11 @@ static void take_page(struct call *call, const struct wire_page *page)
     call->status = list_append(call->list, page);
     call->total = page->total;
     call->page_count = page->count;
-    if (call->status == PERMIT_E_PROTOCOL) {
+    if (call->status != PERMIT_OK) {
         (void)call_fail(call, call->status,
-                        "the server's page is not the one asked for");
+                        call->status == PERMIT_E_PROTOCOL
+                            ? "the server's page is not the one asked for"
+                            : permit_strerror(call->status));
     }
 }
 
