@@ -375,18 +375,18 @@ static void send_some(struct run *run)
     core_sent(run->core, length < most ? length : most);
 }
 
+/* Time never goes back; a deadline may be past, if nobody has drained. */
 static void advance(struct run *run)
 {
     int64_t ms = next_number(run);
+    int64_t due_ns = core_next_deadline(run->core);
 
-    if (ms < 0 || ms > 100000000) {
-        ms =
-            core_next_deadline(run->core) == CORE_NEVER
-                ? 0
-                : (core_next_deadline(run->core) - run->now_ns) / NS_PER_MS + 1;
+    if (ms >= 0 && ms <= 100000000) {
+        run->now_ns += ms * NS_PER_MS;
+    } else if (due_ns != CORE_NEVER && due_ns > run->now_ns &&
+               run->now_ns < CORE_NEVER / 4) {
+        run->now_ns = due_ns;
     }
-    run->now_ns = run->now_ns > CORE_NEVER / 4 ? run->now_ns
-                                               : run->now_ns + ms * NS_PER_MS;
 }
 
 static void step(struct run *run)
