@@ -39,13 +39,14 @@ static void turn_libevent(void)
     (void)event_base_loop(base, EVLOOP_ONCE);
 }
 
-/* Nothing of a client is left in the loop. */
+static bool is_libevent_idle(void)
+{
+    return event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED |
+                                               EVENT_BASE_COUNT_ACTIVE) == 0;
+}
+
 static void stop_libevent(void)
 {
-    ck_assert_int_eq(
-        event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED |
-                                            EVENT_BASE_COUNT_ACTIVE),
-        0);
     event_base_free(base);
 }
 
@@ -64,9 +65,16 @@ static void turn_libuv(void)
     (void)uv_run(&uv_loop, UV_RUN_ONCE);
 }
 
+static bool is_libuv_idle(void)
+{
+    while (uv_run(&uv_loop, UV_RUN_NOWAIT) != 0 &&
+           uv_backend_timeout(&uv_loop) == 0) {
+    }
+    return uv_loop_alive(&uv_loop) == 0;
+}
+
 static void stop_libuv(void)
 {
-    ck_assert_int_eq(uv_run(&uv_loop, UV_RUN_DEFAULT), 0);
     ck_assert_int_eq(uv_loop_close(&uv_loop), 0);
     uv_library_shutdown(); /* It has descriptors of its own. */
 }
@@ -86,9 +94,13 @@ static void turn_glib(void)
     (void)g_main_context_iteration(context, TRUE);
 }
 
+static bool is_glib_idle(void)
+{
+    return !g_main_context_pending(context);
+}
+
 static void stop_glib(void)
 {
-    ck_assert(!g_main_context_pending(context));
     g_main_context_unref(context);
 }
 
@@ -106,6 +118,11 @@ static void turn_poll(void)
     ck_assert_int_ge(permit_poll_tick(&tie, -1), 0);
 }
 
+static bool is_poll_idle(void)
+{
+    return permit_poll_timeout_ms(&tie) == -1 && permit_poll_fd(&tie).fd == -1;
+}
+
 static void stop_poll(void)
 {
     ck_assert_ptr_null(tie.client);
@@ -116,11 +133,13 @@ static const struct loop {
     void (*start)(void);
     enum permit_status (*attach)(struct permit_async *client);
     void (*turn)(void);
+    bool (*is_idle)(void); /* Nothing is waited for. */
     void (*stop)(void);
-} loops[] = {{start_libevent, attach_libevent, turn_libevent, stop_libevent},
-             {start_libuv, attach_libuv, turn_libuv, stop_libuv},
-             {start_glib, attach_glib, turn_glib, stop_glib},
-             {start_poll, attach_poll, turn_poll, stop_poll}};
+} loops[] = {{start_libevent, attach_libevent, turn_libevent, is_libevent_idle,
+              stop_libevent},
+             {start_libuv, attach_libuv, turn_libuv, is_libuv_idle, stop_libuv},
+             {start_glib, attach_glib, turn_glib, is_glib_idle, stop_glib},
+             {start_poll, attach_poll, turn_poll, is_poll_idle, stop_poll}};
 
 #define LOOPS_COUNT ((int)(sizeof(loops) / sizeof(*loops)))
 
@@ -165,6 +184,7 @@ static void begin(int number)
 static void end(void)
 {
     permit_async_destroy(client);
+    ck_assert(loop->is_idle());
     loop->stop();
     ck_assert_uint_eq(open_fds(), fds_before);
 }
@@ -360,6 +380,19 @@ START_TEST(a_callback_destroys_the_client_that_cannot_connect)
 }
 END_TEST
 
+START_TEST(a_client_without_a_line_waits_for_nothing)
+{
+    struct outcome outcome = {0};
+
+    (void)strcpy(server.server, "unix:/nowhere"); /* The timer tells. */
+    begin(_i);
+    ck_assert_int_eq(permit_async_ping(client, note, &outcome), PERMIT_OK);
+    await(&outcome, PERMIT_E_DISCONNECTED);
+    ck_assert(loop->is_idle());
+    end();
+}
+END_TEST
+
 START_TEST(a_thousand_at_a_time_are_answered)
 {
     static struct outcome outcomes[1000];
@@ -384,6 +417,7 @@ START_TEST(what_cannot_be_attached_leaves_nothing)
     permit_async_destroy(client);
     client = NULL;
     tie.client = NULL;
+    ck_assert(loop->is_idle());
     loop->stop();
 }
 END_TEST
@@ -403,6 +437,8 @@ int main(void)
     tcase_add_loop_test(tests, a_callback_destroys_the_client, 0, LOOPS_COUNT);
     tcase_add_loop_test(tests,
                         a_callback_destroys_the_client_that_cannot_connect, 0,
+                        LOOPS_COUNT);
+    tcase_add_loop_test(tests, a_client_without_a_line_waits_for_nothing, 0,
                         LOOPS_COUNT);
     tcase_add_loop_test(tests, a_thousand_at_a_time_are_answered, 0,
                         LOOPS_COUNT);
