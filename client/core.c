@@ -146,18 +146,6 @@ size_t core_put(struct core *core, struct wire_client_message *message)
     return bytes;
 }
 
-void core_take_back(struct core *core, uint64_t offset, size_t bytes)
-{
-    uint8_t *from =
-        core->output + core->output_start + (size_t)(offset - core->sent_total);
-
-    assert(offset >= core->sent_total);
-    memmove(from, from + bytes,
-            (size_t)(core->output + core->output_end - (from + bytes)));
-    core->output_end -= bytes;
-    core->output_total -= bytes;
-}
-
 const uint8_t *core_output(const struct core *core, size_t *ret_length)
 {
     size_t length = 0;
@@ -211,6 +199,7 @@ void core_open(struct core *core, int64_t now_ns, int64_t welcome_by_ns)
     (void)core_put(core, &message);
     core->hello_id = message.id;
     core->hello_end = core->output_total;
+    core->gap_bytes = 0;
 }
 
 void core_break(struct core *core, enum permit_status status, const char *text)
@@ -360,6 +349,7 @@ static bool take_welcome(struct core *core, struct core_event *ret_event)
         core_break(core, PERMIT_E_PROTOCOL, "the server's Welcome is broken");
         return false;
     }
+    core_close_gaps(core);
     core->state = CORE_STATE_READY;
     core->session_id = welcome->session_id;
     core->ping_sent_ns = core->hello_sent_ns;

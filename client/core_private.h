@@ -86,6 +86,7 @@ struct core {
     uint64_t output_total; /* Bytes of this line, ever put and ever sent. */
     uint64_t sent_total;
     uint64_t hello_end; /* In these bytes; what is behind waits for Welcome. */
+    size_t gap_bytes;   /* Behind it, of requests that are never sent. */
 
     struct wire_arena arena;
     struct wire_server_message message; /* The one being looked at. */
@@ -107,8 +108,8 @@ enum permit_status core_reserve(struct core *core);
 /* Puts *message into the output; there is room. Returns its bytes. */
 size_t core_put(struct core *core, struct wire_client_message *message);
 
-/* Takes back `bytes` at `offset` of the line's output, which were not sent. */
-void core_take_back(struct core *core, uint64_t offset, size_t bytes);
+/* Takes out of the output what is never sent, before Welcome lets it go. */
+void core_close_gaps(struct core *core);
 
 /* Asks something of the core's own; without memory the line breaks, so that
  * the server gives back what the core could not. */

@@ -252,7 +252,38 @@ void core_forget(struct core *core, uint64_t acquire_id)
 /* --------------------------------------------------------------------- time
  */
 
-/* Before Welcome it was not sent, and never will be. */
+static uint8_t *output_at(struct core *core, uint64_t offset)
+{
+    assert(offset >= core->sent_total);
+    return core->output + core->output_start +
+           (size_t)(offset - core->sent_total);
+}
+
+/* Before Welcome the output has Hello and, in their order, the requests. */
+void core_close_gaps(struct core *core)
+{
+    uint64_t at = core->hello_end;
+
+    if (core->gap_bytes == 0) {
+        return;
+    }
+    for (struct id_entry *entry = core->requests.first; entry != NULL;
+         entry = entry->next) {
+        struct request *request = request_of(entry);
+
+        memmove(output_at(core, at), output_at(core, request->offset),
+                request->bytes);
+        request->offset = at;
+        at += request->bytes;
+    }
+    assert(core->output_total - at == core->gap_bytes);
+    core->output_end -= core->gap_bytes;
+    core->output_total = at;
+    core->gap_bytes = 0;
+}
+
+/* Before Welcome it was not sent, and never will be. Its bytes go with many
+ * others', so that many of them cost no more than they are. */
 static void give_up_unsent(struct core *core, struct request *request,
                            struct core_event *ret_event)
 {
@@ -264,13 +295,12 @@ static void give_up_unsent(struct core *core, struct request *request,
         .text = request->is_cancelled ? "" : "no connection in time",
         .until_ns = CORE_NEVER,
         .id = request->entry.id};
-    core_take_back(core, request->offset, request->bytes);
-    for (struct id_entry *entry = request->entry.next; entry != NULL;
-         entry = entry->next) {
-        request_of(entry)->offset -= request->bytes;
-    }
+    core->gap_bytes += request->bytes;
     core_remove_grant(core, core_find_grant(core, request->entry.id));
     core_remove_request(core, request);
+    if (core->gap_bytes > (core->output_end - core->output_start) / 2) {
+        core_close_gaps(core);
+    }
 }
 
 /* The caller is let go; what may still come is the core's to give back. */

@@ -78,6 +78,49 @@ START_TEST(ten_thousand_requests_are_answered_once_each_in_order)
 }
 END_TEST
 
+static void count_cancelled(void *arg, const struct permit_answer *answer)
+{
+    (void)arg;
+    next_answer += answer->status == PERMIT_E_CANCELLED;
+}
+
+/* Each tenth of them is left. */
+START_TEST(what_is_cancelled_before_welcome_is_never_sent)
+{
+    struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
+    char expected[8192] = "> 1 HELLO 0\n";
+
+    async_script_start(&script);
+    request.semaphore = "jobs";
+    for (unsigned i = 0; i < 3000; i++) {
+        ck_assert_int_eq(permit_async_acquire(script.client, &request,
+                                              count_cancelled, NULL, NULL),
+                         PERMIT_OK);
+    }
+    for (unsigned id = 2; id < 3002; id++) {
+        size_t length = strlen(expected);
+
+        if (id % 10 == 0) {
+            (void)snprintf(expected + length, sizeof(expected) - length,
+                           "> %u ACQUIRE 0\n", id);
+        } else {
+            ck_assert_int_eq(permit_async_cancel(script.client, id), PERMIT_OK);
+        }
+        if (id % 7 == 0) {
+            async_script_run(&script);
+        }
+    }
+    async_script_run(&script);
+    ck_assert_uint_eq(next_answer, 2700);
+    async_script_accept(&script);
+    async_script_welcome(&script, 1);
+    async_script_run(&script);
+    async_script_hear(&script);
+    async_script_expect(&script, expected);
+    async_script_stop(&script);
+}
+END_TEST
+
 /* What the server says in a session of many things, and what comes of it. */
 static size_t make_answers(uint8_t *to, size_t room)
 {
@@ -317,6 +360,7 @@ int main(void)
     tcase_set_timeout(bytes, 30);
     tcase_add_test(bytes,
                    ten_thousand_requests_are_answered_once_each_in_order);
+    tcase_add_test(bytes, what_is_cancelled_before_welcome_is_never_sent);
     tcase_add_test(bytes, every_split_of_the_answers_is_the_same);
     tcase_add_test(bytes, the_server_may_be_gone_at_every_byte);
     tcase_add_loop_test(bytes, every_byte_may_be_wrong, 0, 3);
