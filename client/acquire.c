@@ -227,7 +227,14 @@ static void release(struct permit_grant *grant, uint32_t permits,
     }
     if (!grant_is_given_back(status)) {
         atomic_fetch_add(&grant->permits, taken);
-        atomic_store(&grant->is_released, false);
+        if (is_whole) { /* Else another's release may be under way. */
+            atomic_store(&grant->is_released, false);
+        }
+    } else if (status == PERMIT_E_NOT_HELD || status == PERMIT_E_EXPIRED ||
+               (status == PERMIT_OK && permits > left)) {
+        /* The server knows better what is left: nothing. */
+        atomic_store(&grant->permits, 0);
+        atomic_store(&grant->is_released, true);
     }
     if (status == PERMIT_OK && is_late) {
         status = PERMIT_E_EXPIRED;

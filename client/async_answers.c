@@ -181,26 +181,37 @@ static void take_grant(struct permit_async *client,
     }
 }
 
+static void remove_release(struct permit_grant *grant,
+                           struct async_request *request)
+{
+    if (request->previous == NULL) {
+        grant->releases = request->next;
+    } else {
+        request->previous->next = request->next;
+    }
+    if (request->next != NULL) {
+        request->next->previous = request->previous;
+    }
+}
+
 /* Returns the status of the answer. */
 static enum permit_status end_release(struct async_request *request,
                                       enum permit_status status)
 {
     struct permit_grant *grant = request->grant;
+    bool is_over = status == PERMIT_E_NOT_HELD || status == PERMIT_E_EXPIRED;
 
     if (grant != NULL) {
-        if (request->previous == NULL) {
-            grant->releases = request->next;
-        } else {
-            request->previous->next = request->next;
-        }
-        if (request->next != NULL) {
-            request->next->previous = request->previous;
-        }
-    }
-    if (grant != NULL && !grant_is_given_back(status)) {
-        atomic_fetch_add(&grant->permits, request->permits);
-        if (request->is_whole) {
-            atomic_store(&grant->is_released, false);
+        remove_release(grant, request);
+        if (!grant_is_given_back(status)) {
+            atomic_fetch_add(&grant->permits, request->permits);
+            if (request->is_whole) {
+                atomic_store(&grant->is_released, false);
+            }
+        } else if (is_over || (status == PERMIT_OK && request->is_too_much)) {
+            /* The server knows better what is left: nothing. */
+            atomic_store(&grant->permits, 0);
+            atomic_store(&grant->is_released, true);
         }
     }
     return status == PERMIT_OK && request->is_late ? PERMIT_E_EXPIRED : status;

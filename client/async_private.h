@@ -36,8 +36,9 @@ struct async_request {
     struct permit_grant *grant;
     void (*on_waiting)(void *arg, const struct permit_waiting *waiting);
     void *on_waiting_arg;
-    uint32_t permits;         /* Release. */
+    uint32_t permits;         /* Release: what the handle holds no more. */
     bool is_whole;            /* Release. */
+    bool is_too_much;         /* Release: of more than it held. */
     bool is_late;             /* Release: of what was not protected any more. */
     struct permit_list *list; /* Query and List. */
     enum wire_list_kind kind; /* List. */

@@ -221,9 +221,10 @@ static void note_release(struct async_request *request,
 
     request->is_late = grant_was_unprotected(grant);
     request->is_whole = permits == 0 || permits == left;
-    if (permits <= left) {
+    request->is_too_much = permits > left;
+    if (!request->is_too_much) { /* Else the server refuses it. */
         request->permits = request->is_whole ? left : permits;
-    } /* Else the server refuses it. */
+    }
     request->grant = grant;
     request->next = grant->releases;
     if (request->next != NULL) {

@@ -88,6 +88,9 @@ static bool take_granted(struct core *core, struct request *request,
     return is_heard;
 }
 
+/* A handle that has not given all back hears of its end in any case: where the
+ * server says that a part was all, or that it holds nothing, with the session.
+ */
 static void end_release(struct core *core, const struct request *request,
                         enum permit_status status)
 {
@@ -96,13 +99,14 @@ static void end_release(struct core *core, const struct request *request,
     if (grant == NULL) {
         return;
     }
-    if (status == PERMIT_E_NOT_HELD || status == PERMIT_E_EXPIRED ||
-        (status == PERMIT_OK &&
-         (request->permits == 0 || request->permits >= grant->permits))) {
+    if (request->permits > 0) {
+        if (status == PERMIT_OK && request->permits < grant->permits) {
+            grant->permits -= request->permits;
+        }
+    } else if (status == PERMIT_OK || status == PERMIT_E_NOT_HELD ||
+               status == PERMIT_E_EXPIRED) {
         core_remove_grant(core, grant);
-    } else if (status == PERMIT_OK) {
-        grant->permits -= request->permits;
-    } else if (request->permits == 0) {
+    } else {
         grant->is_releasing = false;
         if (request->is_silent || grant->arg == NULL) {
             /* Nobody will ask again: the session's end gives it back. */

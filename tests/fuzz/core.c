@@ -30,7 +30,7 @@ struct slot {
     bool may_be_gone; /* What it holds was released. */
     uint64_t id;
     enum holding grant;
-    struct slot *released; /* What its release would give back. */
+    struct slot *released; /* What its release would end. */
 };
 
 struct run {
@@ -117,8 +117,8 @@ static void take_answer(struct run *run, const struct core_event *event)
 
     assert(slot->is_pending && event->id == slot->id);
     slot->is_pending = false;
-    if (slot->released != NULL && event->status != PERMIT_E_NO_ANSWER) {
-        /* Given back, as a whole or in part, or not: no loss need be told. */
+    if (slot->released != NULL) {
+        /* Given back as a whole, or not: no loss need be told. */
         slot->released->may_be_gone = true;
     }
     if (slot->makes_grant) {
@@ -325,7 +325,7 @@ static void release(struct run *run)
     }
     if (core_release(run->core, grant->id, permits, run->now_ns + NS_PER_MS,
                      slot, &slot->id) == PERMIT_OK) {
-        slot->released = grant;
+        slot->released = permits == 0 ? grant : NULL;
         slot->is_pending = true;
         slot->makes_grant = false;
         slot->grant = HOLDS_NOTHING;

@@ -77,6 +77,26 @@ START_TEST(what_the_server_does_not_take_back_is_still_held)
 }
 END_TEST
 
+START_TEST(what_the_server_takes_for_all_is_held_no_more)
+{
+    async_script_connect(&script);
+    (void)granted("a", 3);
+    async_script_release(&script, "r1", "a", 2);
+    async_script_release(&script, "r2", "a", 3);
+    async_script_refused(&script, 4, PERMIT_E_UNAVAILABLE);
+    ck_assert(permit_grant_is_valid(async_script_find(&script, "a")->grant));
+    async_script_say_type(&script, 5, WIRE_DONE);
+    ck_assert(!permit_grant_is_valid(async_script_find(&script, "a")->grant));
+    (void)granted("b", 6);
+    async_script_release(&script, "r3", "b", 1);
+    async_script_refused(&script, 7, PERMIT_E_NOT_HELD);
+    ck_assert(!permit_grant_is_valid(async_script_find(&script, "b")->grant));
+    ck_assert_uint_eq(
+        permit_grant_permits(async_script_find(&script, "b")->grant), 0);
+    async_script_expect(&script, "r3 not_held\n");
+}
+END_TEST
+
 START_TEST(a_released_grant_is_destroyed_before_the_answer)
 {
     async_script_connect(&script);
@@ -195,6 +215,7 @@ int main(void)
     tcase_add_checked_fixture(grants, start, stop);
     tcase_add_test(grants, a_grant_is_given_back_in_parts);
     tcase_add_test(grants, what_the_server_does_not_take_back_is_still_held);
+    tcase_add_test(grants, what_the_server_takes_for_all_is_held_no_more);
     tcase_add_test(grants, a_released_grant_is_destroyed_before_the_answer);
     tcase_add_test(
         grants, a_destroyed_grant_that_cannot_be_given_back_ends_the_session);

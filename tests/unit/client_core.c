@@ -317,7 +317,12 @@ START_TEST(part_of_a_grant_is_given_back_and_then_the_rest)
                                   "[   0] r ok\n"
                                   "[   0] > 4 RELEASE 2 2\n"
                                   "[   0] s ok\n");
-    ck_assert_int_eq(client_script_release(&script, "t", a, 0),
+    /* Only the whole ends it: whoever has not asked for that hears of it. */
+    ck_assert_int_eq(client_script_release(&script, "t", a, 0), PERMIT_OK);
+    client_script_refused(&script, 5, PERMIT_E_NOT_HELD);
+    client_script_expect(&script, "[   0] > 5 RELEASE 2 0\n"
+                                  "[   0] t not_held\n");
+    ck_assert_int_eq(client_script_release(&script, "u", a, 0),
                      PERMIT_E_EXPIRED);
 }
 END_TEST
