@@ -215,6 +215,13 @@ void permit_async_timer(struct permit_async *client)
     }
 }
 
+int64_t permit_async_timeout_ms(const struct permit_async *client)
+{
+    return async_is_forked(client) || client->armed_ns == CORE_NEVER
+               ? -1
+               : async_ms_until(client->armed_ns);
+}
+
 /* ---------------------------------------------------------------- resolving
  */
 

@@ -77,10 +77,17 @@ static int64_t deadline_of(const struct permit_async *client)
                   connector_deadline(&client->connector));
 }
 
+/* Rounded up: what is called then finds it due. */
+int64_t async_ms_until(int64_t at_ns)
+{
+    int64_t left_ns = at_ns - clock_now_ns();
+
+    return left_ns <= 0 ? 0 : (left_ns - 1) / NS_PER_MS + 1;
+}
+
 static bool arm_timer(struct permit_async *client)
 {
     int64_t at_ns = deadline_of(client);
-    int64_t left_ns;
 
     if (at_ns == client->armed_ns) {
         return true;
@@ -89,10 +96,7 @@ static bool arm_timer(struct permit_async *client)
     if (at_ns == CORE_NEVER) {
         return client->loop.set_timer(client->loop.arg, -1) == 0;
     }
-    left_ns = at_ns - clock_now_ns();
-    if (client->loop.set_timer(
-            client->loop.arg,
-            left_ns <= 0 ? 0 : (left_ns - 1) / NS_PER_MS + 1) == 0) {
+    if (client->loop.set_timer(client->loop.arg, async_ms_until(at_ns)) == 0) {
         return true;
     }
     client->armed_ns = CORE_NEVER;

@@ -135,6 +135,9 @@ void async_read(struct permit_async *client);
  * came before, and for what it leaves. */
 void async_write(struct permit_async *client);
 
+/* From now to a time that is not CORE_NEVER; 0 if it is past. */
+int64_t async_ms_until(int64_t at_ns);
+
 /* Tells the loop what is waited for; while dispatching the end does. */
 void async_settle(struct permit_async *client);
 

@@ -124,6 +124,10 @@ PERMIT_API void permit_async_readable(struct permit_async *client);
 PERMIT_API void permit_async_writable(struct permit_async *client);
 PERMIT_API void permit_async_timer(struct permit_async *client);
 
+/* In how many milliseconds permit_async_timer() is to be called, as set_timer
+ * was told; -1: not at all. For a loop that asks instead of setting timers. */
+PERMIT_API int64_t permit_async_timeout_ms(const struct permit_async *client);
+
 /* ----------------------------------------------------------------- requests
  */
 

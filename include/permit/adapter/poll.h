@@ -3,7 +3,7 @@
 #define PERMIT_ADAPTER_POLL_H
 
 /* Ties a permit_async to a loop of one's own around poll(2), or to no loop but
- * permit_poll_tick(). It needs POSIX (clock_gettime()).
+ * permit_poll_tick().
  *
  *     struct permit_poll tie;
  *
@@ -19,7 +19,7 @@
 
 #include <limits.h>
 #include <poll.h>
-#include <time.h>
+#include <stdint.h>
 
 #include "permit/async.h"
 
@@ -31,16 +31,7 @@ struct permit_poll {
     struct permit_async *client; /* NULL once it is gone. */
     int fd;                      /* -1: none. */
     short events;
-    int64_t timer_ms; /* By permit_poll_now_ms(); -1: not set. */
 };
-
-static inline int64_t permit_poll_now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static inline void permit_poll_watch(void *arg, int fd, short events)
 {
@@ -76,16 +67,11 @@ static inline void permit_poll_del_write(void *arg, int fd)
                       (short)(((struct permit_poll *)arg)->events & ~POLLOUT));
 }
 
+/* Whoever polls asks for it: permit_poll_timeout_ms(). */
 static inline int permit_poll_set_timer(void *arg, int64_t in_ms)
 {
-    struct permit_poll *tie = (struct permit_poll *)arg;
-    int64_t now_ms = permit_poll_now_ms();
-
-    /* The clock is cut to milliseconds: one more is never too early. */
-    tie->timer_ms = in_ms < 0                        ? -1
-                    : in_ms == 0                     ? now_ms
-                    : in_ms < INT64_MAX - now_ms - 1 ? now_ms + in_ms + 1
-                                                     : INT64_MAX;
+    (void)arg;
+    (void)in_ms;
     return 0;
 }
 
@@ -95,7 +81,6 @@ static inline void permit_poll_detach(void *arg)
 
     tie->client = NULL;
     tie->fd = -1;
-    tie->timer_ms = -1;
 }
 
 /* As permit_async_attach(). */
@@ -136,15 +121,9 @@ static inline struct pollfd permit_poll_fd(const struct permit_poll *tie)
 /* How long poll() may wait; -1: without limit. */
 static inline int permit_poll_timeout_ms(const struct permit_poll *tie)
 {
-    int64_t left_ms;
+    int64_t left_ms =
+        tie->client == NULL ? -1 : permit_async_timeout_ms(tie->client);
 
-    if (tie->timer_ms < 0) {
-        return -1;
-    }
-    left_ms = tie->timer_ms - permit_poll_now_ms();
-    if (left_ms < 0) {
-        left_ms = 0;
-    }
     return left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
@@ -152,9 +131,7 @@ static inline int permit_poll_timeout_ms(const struct permit_poll *tie)
  * callbacks come from here. */
 static inline void permit_poll_handle(struct permit_poll *tie, short revents)
 {
-    if (tie->client != NULL && tie->timer_ms >= 0 &&
-        tie->timer_ms <= permit_poll_now_ms()) {
-        tie->timer_ms = -1;
+    if (permit_poll_timeout_ms(tie) == 0) {
         permit_async_timer(tie->client);
     }
     /* Each is harmless where it is not waited for; an error is for whoever is
