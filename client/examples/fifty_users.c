@@ -10,6 +10,8 @@
  * without permitd: that is the proof, and the exit code, that never more than
  * five were inside. The monitor says once a second, and in the end, who holds
  * and who waits. */
+#define _POSIX_C_SOURCE 200809L
+
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>

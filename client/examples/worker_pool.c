@@ -10,6 +10,8 @@
  * for it. SIGTERM or SIGINT drains the pool: jobs that have a permit are
  * finished, those that wait for one are left; the second signal kills. Exits
  * with 1 if a job was stopped or could not be asked for. */
+#define _POSIX_C_SOURCE 200809L
+
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
