@@ -35,8 +35,8 @@ static error_t take_number(struct options *options, const char *what,
     number = strtoull(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || *text < '0' ||
         *text > '9' || number > max) {
-        return options_refuse(options, "%s: '%s' is no number from 0 to %u",
-                              what, text, max);
+        return options_refuse(options, "%s: '%s' is no number up to %u", what,
+                              text, max);
     }
     *ret_number = (uint32_t)number;
     return 0;
