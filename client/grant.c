@@ -8,6 +8,7 @@
 #include "core.h"
 #include "fork_mark.h"
 #include "memory.h"
+#include "transport.h"
 
 struct permit_grant *grant_create(const struct permit_allocator *allocator,
                                   const struct belief *belief, uint32_t permits)
@@ -48,14 +49,6 @@ void grant_take(struct permit_grant *grant, const struct core_event *event)
     atomic_store(&grant->until_ns, event->until_ns);
 }
 
-/* It fails only if the counter is full: then it is readable anyway. */
-static void make_readable(int fd)
-{
-    static const uint64_t one = 1;
-
-    (void)!write(fd, &one, sizeof(one));
-}
-
 /* Whoever sees the other's store makes it readable; at worst both do. */
 void grant_lose(struct permit_grant *grant, const struct core_event *event)
 {
@@ -65,7 +58,7 @@ void grant_lose(struct permit_grant *grant, const struct core_event *event)
     atomic_store(&grant->loss, (int)event->loss);
     fd = atomic_load(&grant->event_fd);
     if (fd != -1) {
-        make_readable(fd);
+        transport_raise(fd);
     }
 }
 
@@ -89,7 +82,7 @@ int permit_grant_event_fd(struct permit_grant *grant)
         return none;
     }
     if (atomic_load(&grant->loss) != 0) {
-        make_readable(fd);
+        transport_raise(fd);
     }
     return fd;
 }

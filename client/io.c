@@ -19,10 +19,7 @@
 
 void io_wake(const struct permit_client *client)
 {
-    static const uint64_t one = 1;
-
-    /* It fails only if the counter is full: then it wakes up anyway. */
-    (void)!write(client->wake_fd, &one, sizeof(one));
+    transport_raise(client->wake_fd);
 }
 
 static void drain_counter(int fd)
@@ -48,7 +45,10 @@ static void arm_timer(struct permit_client *client)
         when.it_value.tv_sec = at_ns / 1000000000;
         when.it_value.tv_nsec = at_ns % 1000000000;
     }
-    (void)timerfd_settime(client->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+    if (timerfd_settime(client->timer_fd, TFD_TIMER_ABSTIME, &when, NULL) < 0) {
+        client->armed_ns = CORE_NEVER;
+        io_wake(client); /* The next turn arms it. */
+    }
 }
 
 /* Writes what the socket takes. Returns 0, or the errno that broke it. */
@@ -86,12 +86,10 @@ void io_push(struct permit_client *client)
 
 static void wake_call(struct call *call)
 {
-    static const uint64_t one = 1;
-
     if (call->event_fd == -1) {
         (void)pthread_cond_signal(&call->done);
     } else {
-        (void)!write(call->event_fd, &one, sizeof(one)); /* As io_wake(). */
+        transport_raise(call->event_fd);
     }
 }
 

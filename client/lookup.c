@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "transport.h"
 
 /* Two own it: who asked, and the thread, which may outlive a client and its
  * allocator; so its memory is malloc's. */
@@ -45,7 +46,6 @@ static void *look_up(void *arg)
     static const struct addrinfo hints = {.ai_flags = AI_NUMERICSERV,
                                           .ai_family = AF_UNSPEC,
                                           .ai_socktype = SOCK_STREAM};
-    static const uint64_t one = 1;
     struct lookup *lookup = arg;
     char buffer[128];
     int error =
@@ -59,7 +59,7 @@ static void *look_up(void *arg)
                            : gai_strerror(error));
     }
     atomic_store(&lookup->is_done, true);
-    (void)!write(lookup->wake_fd, &one, sizeof(one)); /* Full: awake anyway. */
+    transport_raise(lookup->wake_fd);
     lookup_drop(lookup);
     return NULL;
 }

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static bool is_only_later(int error)
 {
@@ -31,4 +33,12 @@ ssize_t transport_write(int fd, const void *bytes, size_t length)
         return is_only_later(errno) ? 0 : -errno;
     }
     return count;
+}
+
+void transport_raise(int event_fd)
+{
+    static const uint64_t one = 1;
+
+    while (write(event_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
+    }
 }

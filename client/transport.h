@@ -2,7 +2,8 @@
 #ifndef TRANSPORT_H
 #define TRANSPORT_H
 
-/* Bytes over a connected socket. It knows nothing of the protocol.
+/* Bytes over a connected socket, and who waits for an eventfd. It knows nothing
+ * of the protocol.
  *
  * Law: it never blocks, and no write raises a signal. */
 
@@ -13,5 +14,9 @@
  * -ECONNRESET where the peer closed. */
 ssize_t transport_read(int fd, void *bytes, size_t length);
 ssize_t transport_write(int fd, const void *bytes, size_t length);
+
+/* Makes an eventfd readable. It fails only if the counter is full: then it is
+ * readable anyway. */
+void transport_raise(int event_fd);
 
 #endif

@@ -37,16 +37,24 @@ permit_test(client_labels SOURCES client_labels.c ../support/daemon.c
             LIBS permit_static)
 permit_test(client_threads SOURCES client_threads.c ../support/daemon.c
             LIBS permit_static LABELS tsan TIMEOUT 120)
-permit_test(client_memory SOURCES client_memory.c ../support/daemon.c
+permit_test(client_faults
+            SOURCES client_faults.c ../support/broken_calls.c
+                    ../support/client_story.c ../support/client_story_async.c
+                    ../support/daemon.c
             LIBS permit_static)
-target_link_options(test_client_memory PRIVATE
-  -Wl,--wrap=malloc,--wrap=calloc,--wrap=reallocarray,--wrap=strdup)
+# What the library calls of the system.
+set(BROKEN_CALLS_WRAP
+  connect eventfd fcntl getaddrinfo gethostname getpwuid_r getsockopt madvise
+  mmap poll pthread_create read recv send setsockopt socket timerfd_create
+  timerfd_settime write)
+list(TRANSFORM BROKEN_CALLS_WRAP PREPEND -Wl,--wrap=)
+target_link_options(test_client_faults PRIVATE ${BROKEN_CALLS_WRAP})
 pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv)
 pkg_check_modules(GLIB REQUIRED IMPORTED_TARGET glib-2.0)
 permit_test(client_async_loops SOURCES client_async_loops.c ../support/daemon.c
             LIBS permit_static PkgConfig::EVENT_CORE PkgConfig::LIBUV
                  PkgConfig::GLIB)
-foreach(name client_async_loops client_blocking client_labels client_memory
+foreach(name client_async_loops client_blocking client_faults client_labels
              client_options client_threads)
   add_dependencies(test_${name} permitd)
   set_tests_properties(${name} PROPERTIES
