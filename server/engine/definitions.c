@@ -135,8 +135,10 @@ void post_apply(struct engine *engine)
                             "only to a counting semaphore can be posted");
     } else if (permits >
                LIMIT_PERMITS_MAX - semaphore->value - semaphore->held) {
-        effect_event_answer(engine, PERMIT_E_OVERFLOW,
-                            "what is held comes back, too: nothing was added");
+        effect_event_answer(
+            engine, PERMIT_E_OVERFLOW,
+            "it would pass 2147483647, with what is held and comes "
+            "back: nothing was added");
     } else {
         record = effect_event_record(engine, ENGINE_RECORD_POSTED);
         record->permits = permits;
