@@ -118,12 +118,12 @@ permit_client_counters(struct permit_client *client,
  * PERMIT_E_INVALID. Failures: PERMIT_E_NO_ANSWER (what may still come is given
  * back), PERMIT_E_OUTCOME_UNKNOWN (the session was lost under way, and what it
  * got went with it), PERMIT_E_DISCONNECTED (nothing was asked),
- * PERMIT_E_UNAVAILABLE, PERMIT_E_NOMEM, PERMIT_E_FORKED. After each of these but
- * the last it may be asked again; only what was to be consumed may be gone after
- * the first two. Also PERMIT_E_UNSUPPORTED (a field that this library or the
- * server does not know), PERMIT_E_PROTOCOL (the server broke the protocol), and,
- * where it had to connect anew, what permit_client_create() fails with. The
- * client stays usable: the next call connects anew if it must. */
+ * PERMIT_E_UNAVAILABLE, PERMIT_E_NOMEM, PERMIT_E_FORKED. After each of these
+ * but the last it may be asked again; only what was to be consumed may be gone
+ * after the first two. Also PERMIT_E_UNSUPPORTED (a field that this library or
+ * the server does not know), PERMIT_E_PROTOCOL (the server broke the protocol),
+ * and, where it had to connect anew, what permit_client_create() fails with.
+ * The client stays usable: the next call connects anew if it must. */
 PERMIT_API enum permit_status
 permit_acquire(struct permit_client *client,
                const struct permit_acquire_request *request,
