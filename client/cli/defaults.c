@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "options_take.h"
@@ -25,6 +26,7 @@ static const struct {
             {"on_lost", OPTION_ON_LOST, NULL},
             {"on_unreachable", OPTION_ON_UNREACHABLE, NULL}};
 #define KEYS_COUNT (sizeof(keys) / sizeof(*keys))
+#define NO_FILE (-1) /* Beside the errnos. */
 
 struct defaults {
     char *values[KEYS_COUNT]; /* NULL: not in the file. */
@@ -71,16 +73,24 @@ static bool find_path(char *path, size_t bytes)
     return length > 0 && (size_t)length < bytes;
 }
 
-/* Returns 0, ENOENT if it is not there, or the errno of what is wrong. */
+/* Returns 0, ENOENT if it is not there, the errno of what is wrong, or NO_FILE:
+ * a pipe, say, would be waited for. */
 static int look_at(const char *path)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat about;
+    int error = 0;
 
     if (file < 0) {
         return errno == ENOTDIR ? ENOENT : errno;
     }
+    if (fstat(file, &about) < 0) {
+        error = errno;
+    } else if (!S_ISREG(about.st_mode)) {
+        error = NO_FILE;
+    }
     (void)close(file);
-    return 0;
+    return error;
 }
 
 static bool apply(struct options *options, const struct defaults *defaults,
@@ -122,7 +132,9 @@ bool defaults_load(struct options *options, struct defaults **ret_defaults)
         return true;
     }
     if (error != 0) {
-        (void)options_refuse(options, "%.250s: %s", path, strerror(error));
+        (void)options_refuse(options, "%.250s: %s", path,
+                             error == NO_FILE ? "not a regular file"
+                                              : strerror(error));
         return false;
     }
     schema_init(&schema);

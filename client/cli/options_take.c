@@ -42,6 +42,17 @@ static error_t take_number(struct options *options, const char *what,
     return 0;
 }
 
+static error_t take_text(struct options *options, const char *what,
+                         const char *text, const char **ret_text)
+{
+    if (strlen(text) > WIRE_TEXT_BYTES_MAX) {
+        return options_refuse(options, "%s: longer than %d bytes", what,
+                              WIRE_TEXT_BYTES_MAX);
+    }
+    *ret_text = text;
+    return 0;
+}
+
 /* `none_ms` is what "inf" means to the option. */
 static error_t take_duration(struct options *options, const char *what,
                              const char *text, int64_t none_ms, int64_t *ret_ms)
@@ -193,11 +204,9 @@ static error_t parse_manner_of_run(struct options *options, int key, char *text)
 
     switch (key) {
     case OPTION_NAME:
-        options->name = text;
-        return 0;
+        return take_text(options, "--name", text, &options->name);
     case OPTION_PURPOSE:
-        options->purpose = text;
-        return 0;
+        return take_text(options, "--purpose", text, &options->purpose);
     case OPTION_LABEL:
         return take_label(options, text);
     case OPTION_ON_LOST:

@@ -49,14 +49,18 @@ static int choose_kill_after(const struct acquire *acquire,
                                  : KILL_AFTER_DEFAULT_MS;
         return 0;
     }
-    if (kill_after_ms > believed_ms - heartbeat_ms ||
-        (options->hold_ms > 0 && kill_after_ms >= options->hold_ms)) {
+    if (options->hold_ms > 0 && kill_after_ms >= options->hold_ms) {
         report_error(options, permit_status_reason(PERMIT_E_INVALID),
-                     "--kill-after leaves too little: a permit whose daemon is "
-                     "silent is believed in for %" PRId64
-                     " ms, a heartbeat comes every %" PRId64 " ms%s",
-                     believed_ms, heartbeat_ms,
-                     options->hold_ms > 0 ? ", and --hold ends it" : "");
+                     "--kill-after leaves nothing of --hold: it must be less");
+        return EX_USAGE;
+    }
+    if (kill_after_ms > believed_ms - heartbeat_ms) {
+        report_error(options, permit_status_reason(PERMIT_E_INVALID),
+                     "--kill-after may be %" PRId64
+                     " ms at most: a permit whose daemon is silent is believed "
+                     "in for %" PRId64 " ms, and a heartbeat comes every "
+                     "%" PRId64 " ms",
+                     believed_ms - heartbeat_ms, believed_ms, heartbeat_ms);
         return EX_USAGE;
     }
     *ret_kill_after_ms = kill_after_ms;

@@ -98,6 +98,7 @@ def test_an_empty_file_says_nothing(shared, config):
     ("- a\n", ["MAPPING"]),
     ("name: a\nname: b\n", ["line: ", "name"]),
     ("name: &a b\nprogress: *a\n", ["line: 2"]),
+    (f"name: {'x' * 129}\n", ["name: ", "longer than 128 bytes"]),
     ("progress: often\n", [": progress: ", "no such choice"]),
     ("kill_after: soon\n", ["kill_after: ", "no duration"]),
     ("on_lost: 0\n", ["on_lost: ", "neither a signal nor ignore"])])
@@ -126,3 +127,8 @@ def test_a_file_that_cannot_be_read_is_78(shared, config):
     config.path.rmdir()
     config.path.symlink_to(config.path)
     assert permit(shared, "ping", env=env).returncode == 78
+    config.path.unlink()
+    os.mkfifo(config.path)  # Nobody waits for who writes it.
+    done = permit(shared, "ping", env=env)
+    assert done.returncode == 78
+    assert "not a regular file" in done.stderr
