@@ -2,6 +2,7 @@
 #include "blocking.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -106,6 +107,9 @@ static enum permit_status prepare(struct permit_client *client,
         return call_fail(call, status, detail);
     }
     if (request->cancel_fd != -1) {
+        if (fcntl(request->cancel_fd, F_GETFD) < 0 && errno == EBADF) {
+            return call_fail(call, PERMIT_E_INVALID, "cancel_fd is not open");
+        }
         call->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (call->event_fd == -1) {
             return call_fail(call, PERMIT_E_NOMEM, "no more descriptors");

@@ -67,6 +67,11 @@ static bool take_granted(struct core *core, struct request *request,
     bool is_heard;
     int64_t until_ns = hold_until(core, request);
 
+    if (grant != NULL && (core->message.granted.grant_id == 0 ||
+                          core->message.granted.fence == 0)) {
+        core_break(core, PERMIT_E_PROTOCOL, "the server's grant has no number");
+        return false;
+    }
     core->counters.waits_total += core->message.granted.waited_ms > 0;
     if (grant != NULL) {
         grant->is_granted = true;

@@ -187,7 +187,8 @@ enum permit_status list_append(struct permit_list *list,
     struct texts *texts;
 
     if (page->count == 0) {
-        return PERMIT_OK;
+        /* There is at least one of those that are there. */
+        return page->total > list->count ? PERMIT_E_PROTOCOL : PERMIT_OK;
     }
     if (page->kind != list->kind || page->offset != list->count ||
         end > ROWS_MAX) {

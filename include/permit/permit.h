@@ -71,9 +71,10 @@ permit_client_create(const struct permit_options *options,
  * client. Grants must be destroyed before. */
 PERMIT_API void permit_client_destroy(struct permit_client *client);
 
-/* Copies the text of this client's last failure, with address and errno, to
- * text; "" if there was none. It says by itself what went wrong, so that
- * permit_strerror() adds nothing to it. Where several threads use a client it
+/* Copies the text of this client's last failure to text; "" if there was none:
+ * of what was refused, why; of what failed on the way, the address and what
+ * failed there. It says by itself what went wrong, so that permit_strerror()
+ * adds nothing to it. Where several threads use a client it
  * may be another thread's: the status that a call returned is the call's own.
  */
 PERMIT_API void permit_client_last_error(struct permit_client *client,
@@ -144,7 +145,8 @@ PERMIT_API enum permit_status permit_try(struct permit_client *client,
  *
  * Outcomes: PERMIT_E_OVER_RELEASE (more than it holds: nothing changed),
  * PERMIT_E_NOT_HELD (given back before), PERMIT_E_EXPIRED (it was lost before:
- * its section was unprotected). Failures: as permit_acquire(), and
+ * its section was unprotected; but PERMIT_OK for one that the server took back,
+ * within its grace). Failures: as permit_acquire(), and
  * PERMIT_E_INVALID (a grant of the non-blocking face). After a failure the
  * grant is only to be destroyed: what the server has not taken back it takes
  * back with that, or with the session. */

@@ -237,6 +237,7 @@ static void feed_answer(struct run *run)
     message.id = slot->id + next_byte(run) % 3;
     if (message.type == WIRE_GRANTED) {
         message.granted.grant_id = message.id + 1000;
+        message.granted.fence = next_byte(run);
         message.granted.waited_ms = next_number(run);
         message.granted.hold_ms = next_number(run);
         run->granted[message.id % IDS] = true;

@@ -16,8 +16,8 @@
 void story_note(struct story *story, const char *where, const char *what)
 {
     if (story->wrong[0] == '\0') {
-        (void)snprintf(story->wrong, sizeof(story->wrong), "%s: %s", where,
-                       what);
+        (void)snprintf(story->wrong, sizeof(story->wrong), "%.64s: %.400s",
+                       where, what);
     }
 }
 

@@ -25,6 +25,11 @@ foreach(name client_async client_async_bytes client_async_faults
 endforeach()
 target_link_options(test_client_async PRIVATE -Wl,--wrap=send)
 
+permit_test(client_silence SOURCES client_silence.c ../support/daemon.c
+            LIBS permit_static)
+target_include_directories(test_client_silence
+  PRIVATE ${PROJECT_SOURCE_DIR}/proto)
+
 # With a real daemon.
 permit_test(client_options SOURCES client_options.c ../support/daemon.c
             LIBS permit_static LABELS tsan)

@@ -35,6 +35,7 @@ static size_t encode_answer(uint64_t id, bool is_granted, uint8_t *to,
     struct wire_server_message message = {.id = id, .type = WIRE_GRANTED};
 
     message.granted.grant_id = id;
+    message.granted.fence = id;
     if (!is_granted) {
         message.type = WIRE_REFUSED;
         message.refused.reason = PERMIT_E_WOULD_BLOCK;

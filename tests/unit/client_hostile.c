@@ -12,6 +12,8 @@
 #include <check.h>
 
 #include "frame.h"
+#include "list.h"
+#include "memory.h"
 
 static struct client_script script;
 
@@ -242,6 +244,37 @@ START_TEST(every_split_says_the_same)
 }
 END_TEST
 
+START_TEST(a_grant_without_a_number_closes_the_line)
+{
+    struct wire_server_message message = {
+        .id = 2,
+        .type = WIRE_GRANTED,
+        .granted = {.grant_id = _i == 0 ? 0 : 7, .fence = _i == 0 ? 7 : 0}};
+
+    client_script_start(&script);
+    (void)client_script_acquire(&script, "a", -1, 0, false);
+    client_script_say(&script, &message);
+    expect_down("protocol");
+    ck_assert_ptr_null(strstr(script.transcript, "a ok"));
+}
+END_TEST
+
+/* Else a list would seem to be all that there is. */
+START_TEST(a_page_without_the_rows_that_there_are_is_refused)
+{
+    const struct wire_page none = {.kind = WIRE_LIST_SEMAPHORES};
+    const struct wire_page held_back = {.kind = WIRE_LIST_SEMAPHORES,
+                                        .total = 5};
+    struct permit_list *list =
+        list_create(&memory_default, WIRE_LIST_SEMAPHORES);
+
+    client_script_start(&script);
+    ck_assert_int_eq(list_append(list, &none), PERMIT_OK);
+    ck_assert_int_eq(list_append(list, &held_back), PERMIT_E_PROTOCOL);
+    permit_list_destroy(list);
+}
+END_TEST
+
 /* One byte of a good conversation is another: whatever happens, no answer that
  * was not asked for, and nothing believed in after the line is down. */
 START_TEST(no_changed_byte_does_harm)
@@ -291,6 +324,9 @@ int main(void)
     tcase_add_test(hostile, what_a_newer_server_says_is_passed_over);
     tcase_add_loop_test(hostile, every_split_says_the_same, 1, 64);
     tcase_add_test(hostile, no_changed_byte_does_harm);
+    tcase_add_loop_test(hostile, a_grant_without_a_number_closes_the_line, 0,
+                        2);
+    tcase_add_test(hostile, a_page_without_the_rows_that_there_are_is_refused);
     suite_add_tcase(suite, hostile);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -323,6 +323,10 @@ START_TEST(a_wait_is_counted_and_a_refusal_says_more)
     ck_assert_int_eq(permit_acquire(client, &request, &other),
                      PERMIT_E_INVALID);
     request.on_lost = NULL;
+    request.cancel_fd = 9999;
+    ck_assert_int_eq(permit_acquire(client, &request, &other),
+                     PERMIT_E_INVALID);
+    request.cancel_fd = -1;
     ck_assert_int_eq(permit_acquire(client, &request, NULL), PERMIT_E_INVALID);
     permit_client_last_error(client, error_text, sizeof(error_text));
     ck_assert_str_eq(error_text,
