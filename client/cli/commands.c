@@ -67,6 +67,8 @@ static const struct argp_option run_options[] = {
      "keep the permit for at most DUR (no limit of its own); the command gets "
      "the signal of --on-lost earlier, by --kill-after",
      0},
+    {"expect-permits", OPTION_EXPECT_PERMITS, "N", 0,
+     "fail if the semaphore is defined otherwise", 0},
     {"kill-after", OPTION_KILL_AFTER, "DUR", 0,
      "from TERM to KILL when the permit is lost (5s, or half of what the "
      "client may believe)",
