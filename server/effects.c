@@ -208,6 +208,9 @@ void sessions_carry_out(struct sessions *sessions)
         case ENGINE_EFFECT_LOST:
             carry_out_lost(sessions, &effect);
             break;
+        case ENGINE_EFFECT_SESSION_SILENT:
+            session_close(session_find(sessions, effect.session_id), "silence");
+            break;
         case ENGINE_EFFECT_SESSION_ENDED:
             carry_out_end(sessions, &effect);
             break;

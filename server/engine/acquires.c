@@ -308,6 +308,54 @@ void release_apply(struct engine *engine, const struct session *session)
     }
 }
 
+void renew_apply(struct engine *engine, const struct session *session)
+{
+    const struct engine_event *event = &engine->event;
+    int64_t hold_ms = event->renew.hold_ms;
+    struct acquire *acquire =
+        acquire_find(engine, session, event->renew.acquire_id);
+    struct engine_record *record;
+
+    if (acquire == NULL || acquire->state == ACQUIRE_WAITING) {
+        effect_event_answer(engine, PERMIT_E_NOT_HELD,
+                            "the session holds no grant of that acquire");
+        return;
+    }
+    if (acquire->loss != 0) {
+        effect_event_answer(engine, PERMIT_E_EXPIRED,
+                            "the grant was lost before: acquire anew");
+        return;
+    }
+    hold_ms = hold_in_force(acquire->semaphore,
+                            hold_ms == 0 ? acquire->hold_ms : hold_ms);
+    record = effect_event_record(engine, ENGINE_RECORD_RENEWED);
+    record->acquire_id = acquire->request_id;
+    record->grant_id = acquire->grant_id;
+    record->hold_ms = hold_ms;
+    acquire_renew(engine, acquire, hold_ms);
+    effect_answer(engine, event->session_id, event->request_id,
+                  &(struct engine_answer){.to = ENGINE_RENEW,
+                                          .status = PERMIT_OK,
+                                          .hold_ms = hold_ms});
+}
+
+void verify_apply(struct engine *engine)
+{
+    const struct engine_event *event = &engine->event;
+    const struct acquire *acquire =
+        acquire_find_grant(engine, event->verify.grant_id);
+
+    if (acquire == NULL || event->verify.fence != acquire->grant_id) {
+        effect_event_answer(engine, PERMIT_E_NOT_HELD,
+                            "nobody holds a grant of that number and fence");
+    } else if (acquire->loss != 0) {
+        effect_event_answer(engine, PERMIT_E_EXPIRED,
+                            "the grant was lost: its fence is void");
+    } else {
+        effect_event_answer(engine, PERMIT_OK, NULL);
+    }
+}
+
 /* The hold or the grace of a grant is over. */
 static void expire(struct engine *engine, struct acquire *acquire)
 {

@@ -30,6 +30,8 @@ void effect_event_answer(struct engine *engine, enum permit_status status,
                          const char *detail);
 void effect_lost(struct engine *engine, const struct acquire *acquire,
                  enum permit_loss reason, int64_t grace_ms);
+void effect_session_silent(struct engine *engine,
+                           const struct session *session);
 void effect_session_ended(struct engine *engine, const struct session *session);
 
 /* All must have been taken. */
@@ -40,6 +42,8 @@ void effects_clear(struct engine *engine);
 void acquire_apply(struct engine *engine, struct session *session);
 void cancel_apply(struct engine *engine, const struct session *session);
 void release_apply(struct engine *engine, const struct session *session);
+void renew_apply(struct engine *engine, const struct session *session);
+void verify_apply(struct engine *engine);
 
 /* Answers a waiter that gets nothing, and removes it. */
 void acquire_refuse(struct engine *engine, struct acquire *acquire,
@@ -67,15 +71,16 @@ bool sweep_step(struct engine *engine);
 /* -------------------------------------------------------------- sessions.c */
 
 void engine_session_open_apply(struct engine *engine);
-void engine_session_disconnect(struct engine *engine, struct session *session);
+void engine_session_disconnect(struct engine *engine, struct session *session,
+                               bool by_client);
 void engine_session_end(struct engine *engine, struct session *session,
                         enum engine_session_end ended);
 
-/* Its deadline passed: it ends, unless it was heard. */
+/* Its deadline passed: it ends or loses its connection, unless it was heard. */
 void engine_session_fall_due(struct engine *engine, struct session *session);
 
-/* Sets aside, or forgets, one waiter of the session that is leaving. Returns
- * false when that is done, or none is leaving. */
+/* Sets aside, forgets or puts back one waiter of the session that is leaving,
+ * or is there again. Returns false when that is done, or none is leaving. */
 bool leave_waiters_step(struct engine *engine);
 
 /* Gives back one grant of the session that ends, and at last the session.

@@ -23,6 +23,9 @@ struct session *engine_session_find(const struct engine *engine, uint64_t id);
 struct acquire *acquire_find(const struct engine *engine,
                              const struct session *session,
                              uint64_t request_id);
+/* By its grant, held or lost. */
+struct acquire *acquire_find_grant(const struct engine *engine,
+                                   uint64_t grant_id);
 struct semaphore *semaphore_find(const struct engine *engine, const char *name);
 
 /* The session's acquires in one state. */
@@ -36,9 +39,16 @@ void semaphores_deinit(struct engine *engine);
 
 /* NULL if there are max_sessions. */
 struct session *engine_session_add(struct engine *engine, uint64_t id,
-                                   int64_t timeout_ms);
+                                   int64_t timeout_ms, int64_t linger_ms);
+
+/* It has a connection (still, or again), and was heard just now. */
+void engine_session_set_connected(struct engine *engine,
+                                  struct session *session);
+
+/* It has none from now on; its linger counts from now if the client ended the
+ * line, else from when its timeout would have been over. */
 void engine_session_set_disconnected(struct engine *engine,
-                                     struct session *session);
+                                     struct session *session, bool by_client);
 
 /* All its acquires must be gone, but for lost ones. */
 void engine_session_remove(struct engine *engine, struct session *session);
@@ -94,6 +104,10 @@ void acquire_unqueue(struct engine *engine, struct acquire *acquire);
 /* Takes the permits; its hold counts from now. It must be in no queue. */
 void acquire_hold(struct engine *engine, struct acquire *acquire,
                   const struct engine_record *record);
+
+/* Its hold counts anew from now; 0 has no limit. */
+void acquire_renew(struct engine *engine, struct acquire *acquire,
+                   int64_t hold_ms);
 
 /* Gives back some of what it holds; all of it is acquire_end(). */
 void acquire_give_back(struct engine *engine, struct acquire *acquire,

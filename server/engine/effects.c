@@ -90,6 +90,12 @@ void effect_lost(struct engine *engine, const struct acquire *acquire,
     effect->lost.grace_ms = grace_ms;
 }
 
+void effect_session_silent(struct engine *engine, const struct session *session)
+{
+    assert(session->linger_ms > 0);
+    (void)effect_add(engine, ENGINE_EFFECT_SESSION_SILENT, session->id);
+}
+
 void effect_session_ended(struct engine *engine, const struct session *session)
 {
     assert(session->ended != 0);

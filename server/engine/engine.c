@@ -31,6 +31,7 @@ static bool memory_take(struct engine *engine)
     return acquires_max(limits, &acquires, &deadlines) &&
            pool_init(&engine->acquires, sizeof(struct acquire), acquires) &&
            table_init(&engine->acquires_by_id, acquires) &&
+           table_init(&engine->acquires_by_grant, acquires) &&
            pool_init(&engine->sessions, sizeof(struct session),
                      limits->max_sessions) &&
            table_init(&engine->sessions_by_id, limits->max_sessions) &&
@@ -84,6 +85,7 @@ void engine_destroy(struct engine *engine)
     deadlines_deinit(&engine->deadlines);
     table_deinit(&engine->sessions_by_id);
     pool_deinit(&engine->sessions);
+    table_deinit(&engine->acquires_by_grant);
     table_deinit(&engine->acquires_by_id);
     pool_deinit(&engine->acquires);
     free(engine);
@@ -121,7 +123,10 @@ static void apply_to_session(struct engine *engine, struct session *session)
     } else if (!session->is_connected) {
         return; /* It cannot have sent anything. */
     } else if (type == ENGINE_SESSION_DISCONNECT) {
-        engine_session_disconnect(engine, session);
+        engine_session_disconnect(engine, session,
+                                  engine->event.session_disconnect.by_client);
+    } else if (type == ENGINE_RENEW) {
+        renew_apply(engine, session);
     } else if (type == ENGINE_ACQUIRE) {
         acquire_apply(engine, session);
     } else if (type == ENGINE_CANCEL) {
@@ -163,16 +168,37 @@ static void apply_event(struct engine *engine)
             post_apply(engine);
         }
         break;
+    case ENGINE_VERIFY:
+        if (is_heard) {
+            verify_apply(engine);
+        }
+        break;
     case ENGINE_SESSION_DISCONNECT:
     case ENGINE_SESSION_END:
     case ENGINE_ACQUIRE:
     case ENGINE_CANCEL:
     case ENGINE_RELEASE:
+    case ENGINE_RENEW:
         if (session != NULL) {
             apply_to_session(engine, session);
         }
         break;
     }
+}
+
+/* Ends the session that the event wants ended first, if it is there still. */
+static bool end_first(struct engine *engine)
+{
+    const struct engine_event *event = &engine->event;
+    struct session *session =
+        event->type != ENGINE_SESSION_OPEN
+            ? NULL
+            : engine_session_find(engine, event->session_open.end_id);
+
+    if (session != NULL) {
+        engine_session_end(engine, session, ENGINE_SESSION_ENDED_BY_CLIENT);
+    }
+    return session != NULL;
 }
 
 /* Time has come to the event, and all that fell due before is done. */
@@ -181,6 +207,9 @@ static bool event_step(struct engine *engine)
     assert(engine->now_ns <= engine->event.now_ns);
     if (engine->is_event_pending) {
         engine->now_ns = engine->event.now_ns;
+        if (end_first(engine)) {
+            return true; /* The event comes when that is done. */
+        }
         engine->is_event_pending = false;
         apply_event(engine);
         return true;

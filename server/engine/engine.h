@@ -66,20 +66,25 @@ struct engine_definition {
 
 enum engine_event_type {
     ENGINE_TICK = 1, /* Only time passes. */
+    /* Opens a session, or goes on with a former one, whose waiters get their
+     * places back: they kept their keys and their deadlines. */
     ENGINE_SESSION_OPEN,
-    /* The server itself closed the line, or it is silent: the session has no
-     * connection now. Its waiters are set aside; it ends timeout_ms after it
-     * was last heard. No answer. It cannot send any more: later events of it,
-     * but for SESSION_END, are dropped. */
+    /* The session has no connection now. Its waiters are set aside; it ends
+     * linger_ms from now if the client closed the line (at once if it has no
+     * linger: as by SESSION_END), else timeout_ms + linger_ms after it was last
+     * heard, unless it is resumed before. No answer. It cannot send any more:
+     * later events of it, but for SESSION_END, are dropped. */
     ENGINE_SESSION_DISCONNECT,
-    /* The client ended it (Bye, FIN or RST): its waiters are forgotten without
-     * an answer, those behind them are served, then what it holds is given
-     * back, in the order in which it was granted, serving after each. No answer
-     * but ENGINE_EFFECT_SESSION_ENDED, at the end. */
+    /* The client ended it (Bye): its waiters are forgotten without an answer,
+     * those behind them are served, then what it holds is given back, in the
+     * order in which it was granted, serving after each. No answer but
+     * ENGINE_EFFECT_SESSION_ENDED, at the end. */
     ENGINE_SESSION_END,
     ENGINE_ACQUIRE,
     ENGINE_CANCEL,
     ENGINE_RELEASE,
+    ENGINE_RENEW,  /* Counts a hold anew from now. */
+    ENGINE_VERIFY, /* Is a grant, of whatever session, alive? */
     ENGINE_POST,
     ENGINE_DEFINE,
     ENGINE_DELETE,
@@ -101,7 +106,14 @@ struct engine_event {
     union {
         struct {
             int64_t timeout_ms; /* Of silence; > 0. */
+            int64_t linger_ms;  /* Without a connection; 0 or more. */
+            uint64_t resume_id; /* Go on with this one, if it is there: it
+                                 * keeps its timeout and linger. 0: none. */
+            uint64_t end_id;    /* End this one first, if it is there; 0. */
         } session_open;
+        struct {
+            bool by_client; /* FIN or RST. */
+        } session_disconnect;
         struct {
             const char *semaphore;
             uint32_t permits; /* 1 to LIMIT_PERMITS_MAX. */
@@ -118,6 +130,14 @@ struct engine_event {
             const char *semaphore; /* NULL: whatever the grant has. */
             uint32_t permits;      /* 0: all that it holds. */
         } release;
+        struct {
+            uint64_t acquire_id;
+            int64_t hold_ms; /* 0: the one in force. */
+        } renew;
+        struct {
+            uint64_t grant_id;
+            uint64_t fence;
+        } verify;
         struct {
             const char *semaphore;
             uint32_t permits; /* INVALID but for 1 to LIMIT_PERMITS_MAX. */
@@ -147,7 +167,8 @@ enum engine_record_type {
     ENGINE_RECORD_REVOKED,       /* Lost is pushed; ends with EXPIRED or
                                   * RELEASED. */
     ENGINE_RECORD_EXPIRED,       /* The grant is over by its hold or grace. */
-    ENGINE_RECORD_POSTED
+    ENGINE_RECORD_POSTED,
+    ENGINE_RECORD_RENEWED
 };
 
 /* A change of state. Applied to an engine without them, in order, the records
@@ -159,16 +180,16 @@ struct engine_record {
     uint64_t request_id;   /* That made it, if a request did. GRANTED: of the
                             * acquire. */
     uint64_t body_hash;    /* Of that request. */
-    uint64_t acquire_id;   /* RELEASED, REVOKED, EXPIRED: the request id of the
-                            * acquire that got the grant. */
-    uint64_t grant_id;     /* GRANTED, RELEASED, REVOKED, EXPIRED. It is the
-                            * fence, too. */
+    uint64_t acquire_id;   /* RELEASED, REVOKED, EXPIRED, RENEWED: the request
+                            * id of the acquire that got the grant. */
+    uint64_t grant_id;     /* The same, and GRANTED. It is the fence, too. */
     uint32_t permits;      /* GRANTED, RELEASED, POSTED. */
     bool consume;          /* GRANTED. */
     enum permit_loss loss; /* REVOKED, EXPIRED. */
-    int64_t hold_ms;       /* GRANTED: in force; 0 has no limit. */
+    int64_t hold_ms;       /* GRANTED, RENEWED: in force; 0 has no limit. */
     int64_t waited_ms;     /* GRANTED. */
     int64_t timeout_ms;    /* SESSION_OPENED; REVOKED: its grace. */
+    int64_t linger_ms;     /* SESSION_OPENED. */
     struct engine_definition definition;      /* DEFINED, all fields. */
     char semaphore[LIMIT_NAME_BYTES_MAX + 1]; /* DEFINED, DELETED, GRANTED,
                                                * POSTED; else empty. */
@@ -179,18 +200,22 @@ struct engine_record {
 enum engine_effect_type {
     ENGINE_EFFECT_RECORD = 1,
     /* The final answer of request_id of session_id. To SESSION_OPEN too (its
-     * request_id), which tells the id of the new session. */
+     * request_id), which tells the id of the session: a new one, unless it is
+     * the one to be resumed. */
     ENGINE_EFFECT_ANSWER,
     /* Push to session_id: its grant is lost. With grace_ms > 0 its permits are
      * free at its Release or when that is over; else they are free already. */
     ENGINE_EFFECT_LOST,
+    /* session_id was not heard for its timeout: from now on it has no
+     * connection, and lingers. Without a linger it ends instead. */
+    ENGINE_EFFECT_SESSION_SILENT,
     /* session_id is no more; all that it held is given back. */
     ENGINE_EFFECT_SESSION_ENDED
 };
 
 enum engine_session_end {
-    ENGINE_SESSION_ENDED_BY_CLIENT = 1, /* ENGINE_SESSION_END. */
-    ENGINE_SESSION_ENDED_BY_SILENCE
+    ENGINE_SESSION_ENDED_BY_CLIENT = 1, /* Bye, end_id, or no linger. */
+    ENGINE_SESSION_ENDED_BY_SILENCE     /* Its timeout or linger is over. */
 };
 
 enum engine_cancel_outcome {
@@ -206,7 +231,7 @@ struct engine_answer {
     /* ACQUIRE, granted. */
     uint64_t grant_id; /* It is the fence, too. */
     int64_t waited_ms;
-    int64_t hold_ms; /* In force; 0 has no limit. */
+    int64_t hold_ms; /* RENEW too: in force; 0 has no limit. */
     /* ACQUIRE, refused: WOULD_BLOCK, QUEUE_FULL. */
     uint64_t position;                    /* It would have had; 1 is next. */
     uint64_t permits_in_the_way;          /* To come back before it fits. */
@@ -379,6 +404,23 @@ bool engine_view_waiter(const struct engine *engine, uint64_t session_id,
                         struct engine_waiter_view *ret_view);
 bool engine_view_grant(const struct engine *engine, uint64_t session_id,
                        uint64_t acquire_id, struct engine_grant_view *ret_view);
+
+/* As holders of a semaphore, but of a session: what it holds, oldest first. */
+size_t engine_view_session_grants(const struct engine *engine,
+                                  uint64_t session_id, size_t offset,
+                                  struct engine_grant_view *views,
+                                  size_t views_max, size_t *ret_total);
+
+struct engine_session_view {
+    bool connected;
+    int64_t linger_ms;
+    uint32_t grants;
+    uint32_t waiters;
+};
+
+/* Returns false if there is no such session. */
+bool engine_view_session(const struct engine *engine, uint64_t session_id,
+                         struct engine_session_view *ret_view);
 
 /* Asserts everything that must hold between events; O(everything), for tests.
  */

@@ -61,15 +61,16 @@ static bool restore_session_opened(struct engine *engine,
     struct session *session;
 
     if (record->session_id == 0 || record->timeout_ms <= 0 ||
+        record->linger_ms < 0 ||
         engine_session_find(engine, record->session_id) != NULL) {
         return false;
     }
-    session =
-        engine_session_add(engine, record->session_id, record->timeout_ms);
+    session = engine_session_add(engine, record->session_id, record->timeout_ms,
+                                 record->linger_ms);
     if (session == NULL) {
         return false;
     }
-    engine_session_set_disconnected(engine, session);
+    engine_session_set_disconnected(engine, session, /* by_client= */ false);
     return true;
 }
 
@@ -153,6 +154,13 @@ static bool restore_of_grant(struct engine *engine,
         acquire_revoke(engine, acquire, record->loss, record->timeout_ms);
         return true;
     }
+    if (record->type == ENGINE_RECORD_RENEWED) {
+        if (acquire->loss != 0 || record->hold_ms < 0) {
+            return false;
+        }
+        acquire_renew(engine, acquire, record->hold_ms);
+        return true;
+    }
     assert(record->type == ENGINE_RECORD_RELEASED);
     if (record->permits == 0 || record->permits > acquire->permits) {
         return false;
@@ -198,6 +206,7 @@ static bool restore(struct engine *engine, const struct engine_record *record)
     case ENGINE_RECORD_RELEASED:
     case ENGINE_RECORD_REVOKED:
     case ENGINE_RECORD_EXPIRED:
+    case ENGINE_RECORD_RENEWED:
         return restore_of_grant(engine, record);
     case ENGINE_RECORD_POSTED:
         return restore_posted(engine, record);

@@ -3,14 +3,34 @@
 
 #include <assert.h>
 
+/* Has the waiters set aside, or put back, one a step. */
+static void move_waiters(struct engine *engine, struct session *session)
+{
+    assert(engine->leaving == NULL);
+    engine->leaving = session;
+    engine->leaving_waiter =
+        engine_session_list(session, ACQUIRE_WAITING)->first;
+}
+
 void engine_session_open_apply(struct engine *engine)
 {
     const struct engine_event *event = &engine->event;
-    struct session *session = engine_session_add(
-        engine, engine->fence + 1, event->session_open.timeout_ms);
+    struct session *session =
+        engine_session_find(engine, event->session_open.resume_id);
     struct engine_answer answer = {.to = ENGINE_SESSION_OPEN};
     struct engine_record *record;
 
+    if (session != NULL) {
+        if (!session->is_connected) {
+            move_waiters(engine, session);
+        }
+        engine_session_set_connected(engine, session);
+        effect_answer(engine, session->id, event->request_id, &answer);
+        return;
+    }
+    session = engine_session_add(engine, engine->fence + 1,
+                                 event->session_open.timeout_ms,
+                                 event->session_open.linger_ms);
     if (session == NULL) {
         answer.status = PERMIT_E_TOO_MANY;
         answer.detail = "the daemon has too many sessions: raise max_sessions";
@@ -21,16 +41,19 @@ void engine_session_open_apply(struct engine *engine)
     record->request_id = event->request_id;
     record->body_hash = event->body_hash;
     record->timeout_ms = session->timeout_ms;
+    record->linger_ms = session->linger_ms;
     effect_answer(engine, session->id, event->request_id, &answer);
 }
 
-void engine_session_disconnect(struct engine *engine, struct session *session)
+void engine_session_disconnect(struct engine *engine, struct session *session,
+                               bool by_client)
 {
-    assert(engine->leaving == NULL);
-    engine_session_set_disconnected(engine, session);
-    engine->leaving = session;
-    engine->leaving_waiter =
-        engine_session_list(session, ACQUIRE_WAITING)->first;
+    if (by_client && session->linger_ms == 0) {
+        engine_session_end(engine, session, ENGINE_SESSION_ENDED_BY_CLIENT);
+        return;
+    }
+    engine_session_set_disconnected(engine, session, by_client);
+    move_waiters(engine, session);
 }
 
 void engine_session_end(struct engine *engine, struct session *session,
@@ -53,8 +76,11 @@ void engine_session_fall_due(struct engine *engine, struct session *session)
 {
     uint64_t end_ns = deadline_after_ms(session->heard_ns, session->timeout_ms);
 
-    if (end_ns > session->deadline.time_ns) {
+    if (session->is_connected && end_ns > session->deadline.time_ns) {
         deadlines_move(&engine->deadlines, &session->deadline, end_ns);
+    } else if (session->is_connected && session->linger_ms > 0) {
+        effect_session_silent(engine, session);
+        engine_session_disconnect(engine, session, /* by_client= */ false);
     } else {
         engine_session_end(engine, session, ENGINE_SESSION_ENDED_BY_SILENCE);
     }
@@ -82,7 +108,7 @@ bool leave_waiters_step(struct engine *engine)
         return false;
     }
     engine->leaving_waiter = acquire->in_session.next;
-    queue_set_aside(&engine->queues, acquire->place, true);
+    queue_set_aside(&engine->queues, acquire->place, !session->is_connected);
     semaphore_mark_to_be_served(engine, acquire->semaphore);
     return true;
 }

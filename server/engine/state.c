@@ -49,6 +49,19 @@ struct acquire *acquire_find(const struct engine *engine,
     return NULL;
 }
 
+/* Grants are numbered by the engine, so their numbers spread themselves. */
+struct acquire *acquire_find_grant(const struct engine *engine,
+                                   uint64_t grant_id)
+{
+    const struct table *table = &engine->acquires_by_grant;
+    uint32_t index = table_first(table, grant_id);
+
+    while (index != 0 && acquire_at(engine, index)->grant_id != grant_id) {
+        index = table_next(table, index);
+    }
+    return acquire_at(engine, index);
+}
+
 static struct acquire_link *link_of(struct acquire *acquire,
                                     enum acquire_chain chain)
 {
@@ -158,6 +171,9 @@ void acquire_remove(struct engine *engine, struct acquire *acquire)
         list_remove(engine, &engine->lost, CHAIN_HOLDER, acquire);
     }
     acquire_set_state(engine, acquire, 0);
+    if (acquire->grant_id != 0) {
+        table_remove(&engine->acquires_by_grant, acquire->grant_id, index);
+    }
     table_remove(
         &engine->acquires_by_id,
         acquire_hash(engine, acquire->session->id, acquire->request_id), index);
@@ -202,14 +218,22 @@ void acquire_hold(struct engine *engine, struct acquire *acquire,
     acquire->permits = record->permits;
     acquire->grant_id = record->grant_id;
     acquire->waited_ms = record->waited_ms;
-    acquire->hold_ms = record->hold_ms;
     acquire->since_ns = engine->now_ns;
     list_append(engine, &semaphore->holders, CHAIN_HOLDER, acquire);
+    table_insert(&engine->acquires_by_grant, acquire->grant_id,
+                 acquire_index(engine, acquire));
     acquire_set_state(engine, acquire, ACQUIRE_HELD);
+    acquire_renew(engine, acquire, record->hold_ms);
+}
+
+void acquire_renew(struct engine *engine, struct acquire *acquire,
+                   int64_t hold_ms)
+{
+    assert(acquire->state == ACQUIRE_HELD && acquire->loss == 0);
+    acquire->hold_ms = hold_ms;
     deadlines_set(&engine->deadlines, &acquire->deadline, DEADLINE_GIVES_BACK,
-                  record->hold_ms == 0
-                      ? TIME_NEVER
-                      : deadline_after_ms(engine->now_ns, record->hold_ms));
+                  hold_ms == 0 ? TIME_NEVER
+                               : deadline_after_ms(engine->now_ns, hold_ms));
 }
 
 void acquire_give_back(struct engine *engine, struct acquire *acquire,
@@ -305,12 +329,12 @@ struct session *engine_session_find(const struct engine *engine, uint64_t id)
 }
 
 struct session *engine_session_add(struct engine *engine, uint64_t id,
-                                   int64_t timeout_ms)
+                                   int64_t timeout_ms, int64_t linger_ms)
 {
     uint32_t index = pool_take(&engine->sessions);
     struct session *session = engine_session_at(engine, index);
 
-    assert(timeout_ms > 0);
+    assert(timeout_ms > 0 && linger_ms >= 0);
     if (session == NULL) {
         return NULL;
     }
@@ -319,6 +343,7 @@ struct session *engine_session_add(struct engine *engine, uint64_t id,
     }
     session->id = id;
     session->timeout_ms = timeout_ms;
+    session->linger_ms = linger_ms;
     session->heard_ns = engine->now_ns;
     session->is_connected = true;
     session->deadline.owner = DEADLINE_OF_SESSION;
@@ -328,12 +353,42 @@ struct session *engine_session_add(struct engine *engine, uint64_t id,
     return session;
 }
 
-void engine_session_set_disconnected(struct engine *engine,
-                                     struct session *session)
+/* Among equals it keeps its place. One that cannot be counted is never. */
+static void move_deadline(struct engine *engine, struct session *session,
+                          uint64_t time_ns)
 {
+    if (session->deadline.position != 0 && time_ns != TIME_NEVER) {
+        deadlines_move(&engine->deadlines, &session->deadline, time_ns);
+    } else {
+        deadlines_set(&engine->deadlines, &session->deadline,
+                      DEADLINE_GIVES_BACK, time_ns);
+    }
+}
+
+void engine_session_set_connected(struct engine *engine,
+                                  struct session *session)
+{
+    engine->sessions_disconnected -= session->is_connected ? 0 : 1;
+    session->is_connected = true;
+    if (session->heard_ns < engine->now_ns) {
+        session->heard_ns = engine->now_ns;
+    }
+    move_deadline(engine, session,
+                  deadline_after_ms(session->heard_ns, session->timeout_ms));
+}
+
+void engine_session_set_disconnected(struct engine *engine,
+                                     struct session *session, bool by_client)
+{
+    uint64_t from_ns =
+        by_client ? engine->now_ns
+                  : deadline_after_ms(session->heard_ns, session->timeout_ms);
+
     assert(session->is_connected);
     session->is_connected = false;
     engine->sessions_disconnected++;
+    move_deadline(engine, session,
+                  deadline_after_ms(from_ns, session->linger_ms));
 }
 
 void engine_session_remove(struct engine *engine, struct session *session)

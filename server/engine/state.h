@@ -66,6 +66,7 @@ struct session {
     uint64_t id;
     uint64_t heard_ns;
     int64_t timeout_ms;
+    int64_t linger_ms;
     struct acquire_list acquires[ACQUIRE_STATE_COUNT]; /* By state, less 1. */
     bool is_connected;
     uint8_t ended; /* enum engine_session_end, once it ends; else 0. */
@@ -125,6 +126,7 @@ struct engine {
     struct pool semaphores;
     char *names[NAME_CLASS_COUNT]; /* By size, then the semaphore's index. */
     struct table acquires_by_id;
+    struct table acquires_by_grant; /* Held or lost. */
     struct table sessions_by_id;
     struct table semaphores_by_name;
     struct tree names_tree;
@@ -153,8 +155,9 @@ struct engine {
     struct engine_event event;
     char event_name[LIMIT_NAME_BYTES_MAX + 1];
     struct semaphore *posted; /* The event added to it; its answer is due. */
-    struct session *leaving;  /* It ends, or its waiters are set aside. */
-    uint32_t leaving_waiter;  /* The next to be set aside. */
+    struct session *leaving;  /* It ends, or its waiters are set aside or get
+                               * their places back. */
+    uint32_t leaving_waiter;  /* The next of these. */
     enum sweep sweep;         /* What refuses the waiters of ... */
     struct semaphore *swept;  /* ... this one; NULL when it is done. */
     uint32_t swept_grant;     /* The next to be revoked. */

@@ -223,6 +223,50 @@ size_t engine_view_waiters(const struct engine *engine, const char *semaphore,
     return count;
 }
 
+size_t engine_view_session_grants(const struct engine *engine,
+                                  uint64_t session_id, size_t offset,
+                                  struct engine_grant_view *views,
+                                  size_t views_max, size_t *ret_total)
+{
+    struct session *session = engine_session_find(engine, session_id);
+    const struct acquire_list *list;
+    const struct acquire *acquire;
+    size_t count = 0;
+
+    assert(views != NULL || views_max == 0);
+    *ret_total = 0;
+    if (session == NULL) {
+        return 0;
+    }
+    list = engine_session_list(session, ACQUIRE_HELD);
+    *ret_total = list->count;
+    acquire = acquire_at(engine, list->first);
+    for (; offset > 0 && acquire != NULL; offset--) {
+        acquire = acquire_at(engine, acquire->in_session.next);
+    }
+    while (count < views_max && acquire != NULL) {
+        fill_grant(engine, acquire, &views[count++]);
+        acquire = acquire_at(engine, acquire->in_session.next);
+    }
+    return count;
+}
+
+bool engine_view_session(const struct engine *engine, uint64_t session_id,
+                         struct engine_session_view *ret_view)
+{
+    struct session *session = engine_session_find(engine, session_id);
+
+    if (session == NULL) {
+        return false;
+    }
+    *ret_view = (struct engine_session_view){
+        .connected = session->is_connected,
+        .linger_ms = session->linger_ms,
+        .grants = engine_session_list(session, ACQUIRE_HELD)->count,
+        .waiters = engine_session_list(session, ACQUIRE_WAITING)->count};
+    return true;
+}
+
 /* The acquire of a session in one state, or NULL. */
 static const struct acquire *find(const struct engine *engine,
                                   uint64_t session_id, uint64_t acquire_id,

@@ -259,6 +259,14 @@ static void deleted(struct laws *laws)
 
 static void opened(struct laws *laws, const struct engine_effect *effect)
 {
+    size_t resumed = find_session(laws, effect->session_id);
+
+    if (resumed < laws->sessions_count) {
+        demand(laws, effect->session_id == laws->event.session_open.resume_id,
+               "nobody gets another's session");
+        laws->sessions[resumed].silent = false;
+        return;
+    }
     demand(laws, effect->session_id > laws->fence, "fences only grow");
     laws->fence = effect->session_id;
     demand(laws, laws->sessions_count < MODEL_SESSIONS_MAX,
@@ -290,6 +298,11 @@ static void succeeded(struct laws *laws, const struct engine_effect *effect,
 
     if (to == ENGINE_ACQUIRE) {
         granted(laws, request, effect);
+    } else if (to == ENGINE_RENEW) {
+        demand(laws,
+               records_have(&laws->records, ENGINE_RECORD_RENEWED,
+                            effect->session_id, effect->request_id, 0),
+               "RENEWED is recorded before it is told");
     } else if (to == ENGINE_RELEASE) {
         released(laws, effect);
     } else if (to == ENGINE_DEFINE) {
@@ -351,6 +364,16 @@ static void lost(struct laws *laws, const struct engine_effect *effect)
     }
 }
 
+static void fell_silent(struct laws *laws, const struct engine_effect *effect)
+{
+    size_t session = find_session(laws, effect->session_id);
+
+    demand(laws, session < laws->sessions_count, "who falls silent was there");
+    if (session < laws->sessions_count) {
+        laws->sessions[session].silent = true;
+    }
+}
+
 static void ended(struct laws *laws, const struct engine_effect *effect)
 {
     size_t session = find_session(laws, effect->session_id);
@@ -394,6 +417,9 @@ void laws_effect(struct laws *laws, const struct engine_effect *effect)
         break;
     case ENGINE_EFFECT_LOST:
         lost(laws, effect);
+        break;
+    case ENGINE_EFFECT_SESSION_SILENT:
+        fell_silent(laws, effect);
         break;
     case ENGINE_EFFECT_SESSION_ENDED:
         ended(laws, effect);

@@ -16,17 +16,6 @@ uint64_t model_after_ms(uint64_t now_ns, int64_t ms)
                                    : now_ns + (uint64_t)ms * NS_PER_MS;
 }
 
-struct model_session *model_find_session(struct model *model,
-                                         uint64_t session_id)
-{
-    for (size_t i = 0; i < model->sessions_count; i++) {
-        if (model->sessions[i].id == session_id) {
-            return &model->sessions[i];
-        }
-    }
-    return NULL;
-}
-
 size_t model_find_semaphore(const struct model *model, const char *name)
 {
     for (size_t i = 0; i < MODEL_SEMAPHORES_MAX; i++) {
@@ -122,9 +111,9 @@ bool model_waiters_are_used_up(const struct model *model, uint64_t session_id)
 
 /* ------------------------------------------------------------------ telling */
 
-static struct engine_effect *tell(struct model *model,
-                                  enum engine_effect_type type,
-                                  uint64_t session_id, uint64_t request_id)
+struct engine_effect *model_tell(struct model *model,
+                                 enum engine_effect_type type,
+                                 uint64_t session_id, uint64_t request_id)
 {
     struct engine_effect *effect = &model->effects[model->effects_count++];
 
@@ -142,7 +131,7 @@ struct engine_answer *model_answer(struct model *model, uint64_t session_id,
                                    enum permit_status status)
 {
     struct engine_effect *effect =
-        tell(model, ENGINE_EFFECT_ANSWER, session_id, request_id);
+        model_tell(model, ENGINE_EFFECT_ANSWER, session_id, request_id);
 
     effect->answer.to = to;
     effect->answer.status = status;
@@ -159,20 +148,23 @@ struct engine_answer *model_answer_event(struct model *model,
 
 /* ----------------------------------------------------------------- granting */
 
+int64_t model_cap_hold(const struct model *model, size_t semaphore,
+                       int64_t hold_ms)
+{
+    int64_t cap_ms = model->semaphores[semaphore].definition.hold_ms;
+
+    return cap_ms != 0 && (hold_ms == 0 || hold_ms > cap_ms) ? cap_ms : hold_ms;
+}
+
 void model_grant(struct model *model, const struct model_waiter *waiter)
 {
     struct model_semaphore *semaphore = &model->semaphores[waiter->semaphore];
-    int64_t cap_ms = semaphore->definition.hold_ms;
-    int64_t hold_ms = waiter->hold_ms;
+    int64_t hold_ms = waiter->consume ? 0 /* Nothing is held. */
+                                      : model_cap_hold(model, waiter->semaphore,
+                                                       waiter->hold_ms);
     struct engine_answer *told;
     struct model_grant *made;
 
-    if (cap_ms != 0 && (hold_ms == 0 || hold_ms > cap_ms)) {
-        hold_ms = cap_ms;
-    }
-    if (waiter->consume) {
-        hold_ms = 0; /* Nothing is held. */
-    }
     told = model_answer(model, waiter->session_id, waiter->acquire_id,
                         ENGINE_ACQUIRE, PERMIT_OK);
     told->grant_id = ++model->fence;
@@ -268,14 +260,14 @@ static void remember_lost(struct model *model, const struct model_grant *gone)
         REMOVE(model->lost, model->lost_count, 0);
     }
     model->lost[model->lost_count++] =
-        (struct model_lost){gone->session_id, gone->acquire_id};
+        (struct model_lost){gone->session_id, gone->acquire_id, gone->id};
 }
 
 void model_tell_lost(struct model *model, const struct model_grant *gone,
                      enum permit_loss reason, int64_t grace_ms)
 {
-    struct engine_effect *effect =
-        tell(model, ENGINE_EFFECT_LOST, gone->session_id, gone->acquire_id);
+    struct engine_effect *effect = model_tell(
+        model, ENGINE_EFFECT_LOST, gone->session_id, gone->acquire_id);
 
     effect->lost.grant_id = gone->id;
     effect->lost.reason = reason;
@@ -311,57 +303,6 @@ static void time_out(struct model *model, size_t i)
     model->semaphores[semaphore].timeouts_total++;
     model->timeouts_total++;
     model_serve(model, semaphore);
-}
-
-/* Forgets (forget) the waiters of a session, or leaves them, set aside, and
- * serves those that they blocked. */
-void model_unblock(struct model *model, uint64_t session_id, bool forget)
-{
-    static size_t rows[MODEL_WAITERS_MAX];
-    size_t count = 0;
-
-    for (size_t i = 0; i < model->waiters_count;) {
-        if (model->waiters[i].session_id != session_id) {
-            i++;
-            continue;
-        }
-        rows[count++] = model->waiters[i].semaphore;
-        if (forget) {
-            REMOVE(model->waiters, model->waiters_count, i);
-        } else {
-            i++;
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        model_serve(model, rows[i]);
-    }
-}
-
-void model_end_session(struct model *model, struct model_session *session,
-                       enum engine_session_end how)
-{
-    uint64_t id = session->id;
-
-    session->disconnected = true;
-    model_unblock(model, id, /* forget= */ true);
-    for (size_t i = 0; i < model->grants_count;) {
-        if (model->grants[i].session_id == id) {
-            model_count_lost(model, &model->grants[i], PERMIT_LOSS_SESSION);
-            model_give_back(model, i, model->grants[i].permits);
-        } else {
-            i++;
-        }
-    }
-    for (size_t i = 0; i < model->lost_count;) {
-        if (model->lost[i].session_id == id) {
-            REMOVE(model->lost, model->lost_count, i);
-        } else {
-            i++;
-        }
-    }
-    REMOVE(model->sessions, model->sessions_count,
-           (size_t)(model_find_session(model, id) - model->sessions));
-    tell(model, ENGINE_EFFECT_SESSION_ENDED, id, 0)->ended = how;
 }
 
 /* What is due next: the least time, then what gives back before what ends
@@ -428,8 +369,7 @@ void model_pass_time(struct model *model, uint64_t now_ns)
         assert(due.time_ns >= model->now_ns);
         model->now_ns = due.time_ns;
         if (due.what == DUE_SESSION) {
-            model_end_session(model, &model->sessions[due.index],
-                              ENGINE_SESSION_ENDED_BY_SILENCE);
+            model_fall_silent(model, &model->sessions[due.index]);
         } else if (due.what == DUE_GRANT) {
             model_expire(model, due.index);
         } else {
@@ -437,17 +377,6 @@ void model_pass_time(struct model *model, uint64_t now_ns)
         }
     }
     model->now_ns = now_ns;
-}
-
-void model_session_heard(struct model *model, uint64_t session_id,
-                         uint64_t now_ns)
-{
-    struct model_session *session = model_find_session(model, session_id);
-
-    if (session != NULL) {
-        session->deadline_ns = model_after_ms(now_ns, session->timeout_ms);
-        session->heard = true;
-    }
 }
 
 void model_restart(struct model *model, uint64_t now_ns)
@@ -461,7 +390,8 @@ void model_restart(struct model *model, uint64_t now_ns)
 
         session->disconnected = true;
         session->heard = false;
-        session->deadline_ns = model_after_ms(now_ns, session->timeout_ms);
+        session->deadline_ns = model_after_ms(
+            model_after_ms(now_ns, session->timeout_ms), session->linger_ms);
     }
     for (size_t i = 0; i < model->grants_count; i++) {
         struct model_grant *held = &model->grants[i];

@@ -43,6 +43,7 @@ struct model_session {
     uint64_t deadline_ns;
     uint64_t deadline_order; /* Deadlines are numbered as they are set. */
     int64_t timeout_ms;
+    int64_t linger_ms;
     bool heard; /* Since it was opened. */
     bool disconnected;
 };
@@ -77,6 +78,7 @@ struct model_waiter { /* In the order of arrival. */
 struct model_lost { /* In the order of the losses. */
     uint64_t session_id;
     uint64_t acquire_id;
+    uint64_t grant_id;
 };
 
 struct model {

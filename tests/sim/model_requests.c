@@ -8,26 +8,6 @@
 
 /* ------------------------------------------------------------------- events */
 
-static void apply_open(struct model *model, const struct engine_event *event)
-{
-    struct model_session *session = &model->sessions[model->sessions_count];
-
-    if (model->sessions_count == model->limits.max_sessions) {
-        model_answer(model, 0, event->request_id, event->type,
-                     PERMIT_E_TOO_MANY);
-        return;
-    }
-    *session = (struct model_session){
-        .id = ++model->fence,
-        .request_id = event->request_id,
-        .timeout_ms = event->session_open.timeout_ms,
-        .deadline_ns =
-            model_after_ms(model->now_ns, event->session_open.timeout_ms),
-        .deadline_order = ++model->order};
-    model->sessions_count++;
-    model_answer(model, session->id, event->request_id, event->type, PERMIT_OK);
-}
-
 /* Fills position and permits_in_the_way. */
 static void say_what_would_help(struct model *model,
                                 const struct model_waiter *asked,
@@ -172,38 +152,6 @@ static void apply_cancel(struct model *model, const struct engine_event *event)
     model_answer_event(model, event, PERMIT_OK)->cancelled =
         ENGINE_CANCEL_CANCELLED;
     model_serve(model, semaphore);
-}
-
-static void apply_release(struct model *model, const struct engine_event *event)
-{
-    uint64_t acquire_id = event->release.acquire_id;
-    size_t i = model_find_grant(model, event->session_id, acquire_id);
-    uint32_t permits = event->release.permits;
-    const struct model_grant *held = &model->grants[i];
-
-    if (i == model->grants_count) {
-        enum permit_status status = PERMIT_E_NOT_HELD;
-
-        for (size_t j = 0; j < model->lost_count; j++) {
-            if (model->lost[j].session_id == event->session_id &&
-                model->lost[j].acquire_id == acquire_id) {
-                status = PERMIT_E_EXPIRED;
-            }
-        }
-        model_answer_event(model, event, status);
-        return;
-    }
-    if (permits > held->permits ||
-        (event->release.semaphore != NULL &&
-         strcmp(event->release.semaphore,
-                model->semaphores[held->semaphore].name) != 0)) {
-        model_answer_event(model, event, PERMIT_E_OVER_RELEASE);
-        return;
-    }
-    permits = permits == 0 ? held->permits : permits;
-    model->releases_total += permits == held->permits;
-    model_answer_event(model, event, PERMIT_OK);
-    model_give_back(model, i, permits);
 }
 
 static void apply_post(struct model *model, const struct engine_event *event)
@@ -436,11 +384,16 @@ void model_apply(struct model *model, const struct engine_event *event)
     case ENGINE_TICK:
         break;
     case ENGINE_SESSION_OPEN:
-        apply_open(model, event);
+        model_open(model, event);
         break;
     case ENGINE_SESSION_DISCONNECT:
-        session->disconnected = true;
-        model_unblock(model, session->id, /* forget= */ false);
+        if (!event->session_disconnect.by_client) {
+            model_disconnect(model, session, session->deadline_ns);
+        } else if (session->linger_ms > 0) {
+            model_disconnect(model, session, model->now_ns);
+        } else {
+            model_end_session(model, session, ENGINE_SESSION_ENDED_BY_CLIENT);
+        }
         break;
     case ENGINE_SESSION_END:
         model_end_session(model, session, ENGINE_SESSION_ENDED_BY_CLIENT);
@@ -452,7 +405,13 @@ void model_apply(struct model *model, const struct engine_event *event)
         apply_cancel(model, event);
         break;
     case ENGINE_RELEASE:
-        apply_release(model, event);
+        model_release(model, event);
+        break;
+    case ENGINE_RENEW:
+        model_renew(model, event);
+        break;
+    case ENGINE_VERIFY:
+        model_verify(model, event);
         break;
     case ENGINE_POST:
         apply_post(model, event);

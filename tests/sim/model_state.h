@@ -2,8 +2,9 @@
 #ifndef SIM_MODEL_STATE_H
 #define SIM_MODEL_STATE_H
 
-/* What the two halves of the model share: model.c has the state and what time
- * does to it, model_requests.c has the events. Of no use to others. */
+/* What the parts of the model share: model.c has the state and what time does
+ * to it, model_sessions.c the sessions, model_grants.c what is asked about
+ * grants, model_requests.c the other events. Of no use to others. */
 
 #include "model.h"
 
@@ -29,6 +30,11 @@ bool model_is_set_aside(struct model *model, const struct model_waiter *waiter);
 bool model_grants_are_used_up(const struct model *model, uint64_t session_id);
 bool model_waiters_are_used_up(const struct model *model, uint64_t session_id);
 
+/* Adds an effect, which the caller completes. */
+struct engine_effect *model_tell(struct model *model,
+                                 enum engine_effect_type type,
+                                 uint64_t session_id, uint64_t request_id);
+
 /* Add an answer, which the caller completes. */
 struct engine_answer *model_answer(struct model *model, uint64_t session_id,
                                    uint64_t request_id,
@@ -37,6 +43,10 @@ struct engine_answer *model_answer(struct model *model, uint64_t session_id,
 struct engine_answer *model_answer_event(struct model *model,
                                          const struct engine_event *event,
                                          enum permit_status status);
+
+/* The hold in force of one that is asked for. */
+int64_t model_cap_hold(const struct model *model, size_t semaphore,
+                       int64_t hold_ms);
 
 void model_grant(struct model *model, const struct model_waiter *waiter);
 
@@ -58,9 +68,22 @@ void model_count_lost(struct model *model, const struct model_grant *gone,
 /* The hold, or the grace, of grant i is over. */
 void model_expire(struct model *model, size_t i);
 
+/* What is asked about a grant: model_grants.c. */
+void model_release(struct model *model, const struct engine_event *event);
+void model_renew(struct model *model, const struct engine_event *event);
+void model_verify(struct model *model, const struct engine_event *event);
+
 /* Sets the waiters of a session aside, or forgets them, and serves those that
  * they blocked. */
 void model_unblock(struct model *model, uint64_t session_id, bool forget);
+
+/* It has no connection from now on; its linger begins at from_ns. */
+void model_disconnect(struct model *model, struct model_session *session,
+                      uint64_t from_ns);
+
+/* Nothing was heard of it for its timeout, or nobody resumed it. */
+void model_fall_silent(struct model *model, struct model_session *session);
+void model_open(struct model *model, const struct engine_event *event);
 void model_end_session(struct model *model, struct model_session *session,
                        enum engine_session_end how);
 

@@ -32,14 +32,16 @@ static const struct {
                                 0},
     [ENGINE_RECORD_REVOKED] = {USE_GRANT | USE_ACQUIRE | USE_LOSS, USE_REQUEST},
     [ENGINE_RECORD_EXPIRED] = {USE_GRANT | USE_ACQUIRE | USE_LOSS, 0},
-    [ENGINE_RECORD_POSTED] = {USE_NAME | USE_PERMITS | USE_REQUEST, 0}};
+    [ENGINE_RECORD_POSTED] = {USE_NAME | USE_PERMITS | USE_REQUEST, 0},
+    [ENGINE_RECORD_RENEWED] = {USE_GRANT | USE_ACQUIRE | USE_REQUEST, 0}};
 
 /* Does a record have what its type has, and nothing else? */
 static bool is_whole(const struct engine_record *record)
 {
     bool granted = record->type == ENGINE_RECORD_GRANTED;
-    bool timed = record->type == ENGINE_RECORD_SESSION_OPENED ||
-                 record->type == ENGINE_RECORD_REVOKED;
+    bool opened = record->type == ENGINE_RECORD_SESSION_OPENED;
+    bool timed = opened || record->type == ENGINE_RECORD_REVOKED;
+    bool held = granted || record->type == ENGINE_RECORD_RENEWED;
     unsigned used = (record->semaphore[0] != '\0' ? USE_NAME : 0u) |
                     (record->grant_id != 0 ? USE_GRANT : 0u) |
                     (record->permits != 0 ? USE_PERMITS : 0u) |
@@ -49,14 +51,15 @@ static bool is_whole(const struct engine_record *record)
                     (record->request_id != 0 ? USE_REQUEST : 0u);
 
     if (record->type < ENGINE_RECORD_DEFINED ||
-        record->type > ENGINE_RECORD_POSTED) {
+        record->type > ENGINE_RECORD_RENEWED) {
         return false;
     }
     used &= ~uses[record->type].may;
     return used == uses[record->type].must &&
            (record->request_id != 0 || record->body_hash == 0) &&
-           (granted || (!record->consume && record->hold_ms == 0 &&
-                        record->waited_ms == 0)) &&
+           (granted || (!record->consume && record->waited_ms == 0)) &&
+           (held || record->hold_ms == 0) &&
+           (opened || record->linger_ms == 0) &&
            (timed || record->timeout_ms == 0);
 }
 
@@ -125,7 +128,7 @@ static void spoil_field(struct engine_record *record, unsigned field,
     } else if (field == USE_DEFINITION) {
         record->definition.kind = (enum engine_kind)0;
     } else if (to_most) {
-        record->type = (enum engine_record_type)(ENGINE_RECORD_POSTED + 1);
+        record->type = (enum engine_record_type)(ENGINE_RECORD_RENEWED + 1);
     } else {
         record->seq = 0;
     }
@@ -151,6 +154,8 @@ struct engine_record records_spoil(const struct engine_record *record,
     if (field == 0 && record->type == ENGINE_RECORD_SESSION_OPENED &&
         random_chance(random, 50)) {
         spoilt.timeout_ms = 0;
+    } else if (field == 0 && record->type == ENGINE_RECORD_RENEWED) {
+        spoilt.hold_ms = -1;
     } else if (field == 0 && record->type == ENGINE_RECORD_SESSION_ENDED) {
         spoilt.session_id = UINT64_MAX;
     } else if (field == 0 && record->type == ENGINE_RECORD_GRANTED &&

@@ -13,6 +13,8 @@ static const char *const event_names[] = {[ENGINE_TICK] = "tick",
                                           [ENGINE_ACQUIRE] = "acquire",
                                           [ENGINE_CANCEL] = "cancel",
                                           [ENGINE_RELEASE] = "release",
+                                          [ENGINE_RENEW] = "renew",
+                                          [ENGINE_VERIFY] = "verify",
                                           [ENGINE_POST] = "post",
                                           [ENGINE_DEFINE] = "define",
                                           [ENGINE_DELETE] = "delete",
@@ -32,7 +34,8 @@ static const char *const record_names[] = {
     [ENGINE_RECORD_RELEASED] = "RELEASED",
     [ENGINE_RECORD_REVOKED] = "REVOKED",
     [ENGINE_RECORD_EXPIRED] = "EXPIRED",
-    [ENGINE_RECORD_POSTED] = "POSTED"};
+    [ENGINE_RECORD_POSTED] = "POSTED",
+    [ENGINE_RECORD_RENEWED] = "RENEWED"};
 
 static const char *status_name(enum permit_status status)
 {
@@ -50,8 +53,23 @@ static void describe(const struct engine_event *event, char *text, size_t size)
 {
     switch (event->type) {
     case ENGINE_SESSION_OPEN:
-        snprintf(text, size, "timeout=%" PRId64,
-                 event->session_open.timeout_ms);
+        snprintf(text, size,
+                 "timeout=%" PRId64 " linger=%" PRId64 " resume=s%" PRIu64
+                 " end=s%" PRIu64,
+                 event->session_open.timeout_ms, event->session_open.linger_ms,
+                 event->session_open.resume_id, event->session_open.end_id);
+        break;
+    case ENGINE_SESSION_DISCONNECT:
+        snprintf(text, size, "by %s",
+                 event->session_disconnect.by_client ? "client" : "server");
+        break;
+    case ENGINE_RENEW:
+        snprintf(text, size, "r%" PRIu64 " hold=%" PRId64,
+                 event->renew.acquire_id, event->renew.hold_ms);
+        break;
+    case ENGINE_VERIFY:
+        snprintf(text, size, "grant=%" PRIu64 " fence=%" PRIu64,
+                 event->verify.grant_id, event->verify.fence);
         break;
     case ENGINE_ACQUIRE:
         snprintf(text, size, "%s %u%s expect=%u wait=%" PRId64 " hold=%" PRId64,
@@ -90,7 +108,6 @@ static void describe(const struct engine_event *event, char *text, size_t size)
                  event->delete.force ? " force" : "", event->delete.grace_ms);
         break;
     case ENGINE_TICK:
-    case ENGINE_SESSION_DISCONNECT:
     case ENGINE_SESSION_END:
     case ENGINE_DRAIN:
     default:
@@ -133,6 +150,8 @@ static void describe_answer(const struct engine_answer *answer, char *text,
     } else if (blocked) {
         snprintf(text, size, " position=%" PRIu64 " in_the_way=%" PRIu64,
                  answer->position, answer->permits_in_the_way);
+    } else if (answer->to == ENGINE_RENEW) {
+        snprintf(text, size, " hold=%" PRId64, answer->hold_ms);
     } else if (answer->to == ENGINE_POST) {
         snprintf(text, size, " available=%" PRIu64, answer->available);
     }
@@ -163,6 +182,9 @@ char *transcript_effect(const struct engine_effect *effect,
                  effect->lost.grant_id, (int)effect->lost.reason,
                  effect->lost.grace_ms);
         break;
+    case ENGINE_EFFECT_SESSION_SILENT:
+        snprintf(words, sizeof(words), "SILENT");
+        break;
     case ENGINE_EFFECT_SESSION_ENDED:
     default:
         snprintf(words, sizeof(words), "ENDED how=%d", (int)effect->ended);
@@ -190,6 +212,7 @@ static bool is_same_answer(const struct engine_answer *one,
                                           one->waited_ms == other->waited_ms &&
                                           one->hold_ms == other->hold_ms)) &&
            (one->to != ENGINE_CANCEL || one->cancelled == other->cancelled) &&
+           (one->to != ENGINE_RENEW || one->hold_ms == other->hold_ms) &&
            (one->to != ENGINE_POST || one->available == other->available);
 }
 
@@ -208,6 +231,8 @@ bool transcript_is_same(const struct engine_effect *one,
                one->lost.grant_id == other->lost.grant_id &&
                one->lost.reason == other->lost.reason &&
                one->lost.grace_ms == other->lost.grace_ms;
+    case ENGINE_EFFECT_SESSION_SILENT:
+        return true;
     case ENGINE_EFFECT_SESSION_ENDED:
         return one->ended == other->ended;
     case ENGINE_EFFECT_RECORD:

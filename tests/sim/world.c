@@ -49,91 +49,6 @@ static uint32_t pick(struct random *random, const uint32_t *weights,
     return i;
 }
 
-/* --------------------------------------------------------- a seed's own mix */
-
-static void init_weights(struct world *world)
-{
-    static const struct {
-        enum engine_event_type type;
-        uint32_t most;
-        uint32_t crowd;
-    } events[] = {{ENGINE_TICK, 10, 2},       {ENGINE_SESSION_OPEN, 8, 4},
-                  {ENGINE_SESSION_END, 2, 3}, {ENGINE_SESSION_DISCONNECT, 2, 1},
-                  {ENGINE_ACQUIRE, 60, 600},  {ENGINE_CANCEL, 10, 10},
-                  {ENGINE_RELEASE, 30, 20},   {ENGINE_POST, 8, 6},
-                  {ENGINE_DEFINE, 8, 4},      {ENGINE_DELETE, 2, 2}};
-    static const struct {
-        enum world_clock clock;
-        uint32_t most;
-        uint32_t crowd;
-    } clocks[] = {{WORLD_STANDS, 80, 600},
-                  {WORLD_NEXT_MS, 20, 10},
-                  {WORLD_SOME_NS, 10, 10},
-                  {WORLD_AT_DEADLINE, 10, 2},
-                  {WORLD_BEFORE_DEADLINE, 5, 1},
-                  {WORLD_AFTER_DEADLINE, 5, 1},
-                  {WORLD_FAR, 2, 2}};
-    struct random *random = &world->random;
-
-    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
-        world->event_weights[events[i].type] =
-            world->crowd ? events[i].crowd
-                         : random_between(random, (events[i].most + 2) / 3,
-                                          events[i].most);
-    }
-    for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
-        world->clock_weights[clocks[i].clock] =
-            world->crowd ? clocks[i].crowd
-                         : random_between(random, 1, clocks[i].most);
-    }
-}
-
-static void init_limits(struct world *world)
-{
-    struct random *random = &world->random;
-    bool tight = random_chance(random, 50);
-
-    world->limits = (struct engine_limits){
-        .max_sessions = random_between(random, 4, 12),
-        .max_semaphores = world->names + random_below(random, 4),
-        .max_waiters = tight ? random_between(random, 3, 12) : 60,
-        .max_grants = tight ? random_between(random, 3, 12) : 50,
-        .max_lost = random_between(random, 1, 8),
-        .max_waiters_per_session = tight ? random_between(random, 1, 5) : 40,
-        .max_grants_per_session = tight ? random_between(random, 1, 5) : 40};
-    if (world->crowd) {
-        world->limits =
-            (struct engine_limits){.max_sessions = 12,
-                                   .max_semaphores = 64,
-                                   .max_waiters = 1800,
-                                   .max_grants = 1800,
-                                   .max_lost = random_between(random, 1, 1000),
-                                   .max_waiters_per_session = 1500,
-                                   .max_grants_per_session = 1500};
-    }
-}
-
-void world_init(struct world *world, uint64_t seed)
-{
-    memset(world, 0, sizeof(*world));
-    world->random.state = random_mix(seed + 1);
-    world->crowd = random_chance(&world->random, 8);
-    world->names = random_between(&world->random, 1, WORLD_NAMES);
-    world->sessions = random_between(&world->random, 1, 8);
-    world->permits_max = random_between(&world->random, 1, 5);
-    world->span_ms = world->crowd ? 200 : random_between(&world->random, 2, 40);
-    world->now_ns =
-        random_below(&world->random, 2) * UINT64_C(3600000) * NS_PER_MS;
-    world->next_request_id = random_between(&world->random, 1, 100);
-    if (world->crowd) {
-        world->names = random_between(&world->random, 1, 2);
-        world->sessions = random_between(&world->random, 2, 4);
-    }
-    init_limits(world);
-    init_weights(world);
-    world->event_weights[ENGINE_DRAIN] = random_chance(&world->random, 4);
-}
-
 /* ------------------------------------------------------------------- choices
  */
 
@@ -298,6 +213,82 @@ static uint64_t some_acquire(struct world *world, const struct model *model,
     return id;
 }
 
+static void make_renew(struct world *world, const struct model *model,
+                       struct engine_event *event)
+{
+    event->renew.acquire_id = some_acquire(world, model, &event->session_id);
+    event->renew.hold_ms =
+        random_chance(&world->random, 40) ? 0 : some_ms(world);
+}
+
+/* The number of a grant that is held, or lost, or of nothing. */
+static void make_verify(struct world *world, const struct model *model,
+                        struct engine_event *event)
+{
+    struct random *random = &world->random;
+
+    event->verify.grant_id = model->fence - random_below(random, 20);
+    if (model->grants_count > 0 && random_chance(random, 60)) {
+        event->verify.grant_id =
+            model->grants[random_below(random, (uint32_t)model->grants_count)]
+                .id;
+    } else if (model->lost_count > 0 && random_chance(random, 80)) {
+        event->verify.grant_id =
+            model->lost[random_below(random, (uint32_t)model->lost_count)]
+                .grant_id;
+    }
+    event->verify.fence =
+        event->verify.grant_id + (random_chance(random, 5) ? 1 : 0);
+}
+
+static bool has_disconnected(const struct model *model)
+{
+    for (size_t i = 0; i < model->sessions_count; i++) {
+        if (model->sessions[i].disconnected) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Mostly one without a connection; 0 if it finds none. */
+static uint64_t some_former(struct world *world, const struct model *model)
+{
+    struct random *random = &world->random;
+
+    for (int tries = 0; model->sessions_count > 0 && tries < 20; tries++) {
+        const struct model_session *session = &model->sessions[random_below(
+            random, (uint32_t)model->sessions_count)];
+        if (session->disconnected || random_chance(random, 2)) {
+            return session->id;
+        }
+    }
+    return 0;
+}
+
+static void make_open(struct world *world, const struct model *model,
+                      struct engine_event *event)
+{
+    struct random *random = &world->random;
+
+    event->session_id = 0;
+    event->session_open.timeout_ms =
+        world->crowd || random_chance(random, 80)
+            ? random_between(random, 200, 2000)
+            : random_between(random, 1, 4 * world->span_ms);
+    event->session_open.linger_ms =
+        random_chance(random, 40) ? 0 : 2 * some_ms(world);
+    if (random_chance(random, 70)) {
+        event->session_open.resume_id = some_former(world, model);
+    }
+    if (random_chance(random, 10)) {
+        event->session_open.end_id = some_former(world, model);
+    }
+    if (random_chance(random, 2)) { /* Of nobody, or of the past. */
+        event->session_open.resume_id = model->fence - random_below(random, 20);
+    }
+}
+
 static void make_release(struct world *world, const struct model *model,
                          struct engine_event *event)
 {
@@ -371,11 +362,16 @@ static void make_words(struct world *world, const struct model *model,
 
     switch (event->type) {
     case ENGINE_SESSION_OPEN:
-        event->session_id = 0;
-        event->session_open.timeout_ms =
-            world->crowd || random_chance(random, 80)
-                ? random_between(random, 200, 2000)
-                : random_between(random, 1, 4 * world->span_ms);
+        make_open(world, model, event);
+        break;
+    case ENGINE_SESSION_DISCONNECT:
+        event->session_disconnect.by_client = random_chance(random, 60);
+        break;
+    case ENGINE_RENEW:
+        make_renew(world, model, event);
+        break;
+    case ENGINE_VERIFY:
+        make_verify(world, model, event);
         break;
     case ENGINE_ACQUIRE:
         make_acquire(world, model, event);
@@ -410,7 +406,6 @@ static void make_words(struct world *world, const struct model *model,
     case ENGINE_DRAIN:
         event->session_id = 0;
         break;
-    case ENGINE_SESSION_DISCONNECT:
     case ENGINE_SESSION_END:
     default:
         break;
@@ -423,9 +418,9 @@ static void choose_session(struct world *world, const struct model *model,
                            struct engine_event *event)
 {
     struct random *random = &world->random;
-    bool may_be_own = event->type == ENGINE_POST ||
-                      event->type == ENGINE_DEFINE ||
-                      event->type == ENGINE_DELETE;
+    bool may_be_own =
+        event->type == ENGINE_POST || event->type == ENGINE_DEFINE ||
+        event->type == ENGINE_DELETE || event->type == ENGINE_VERIFY;
 
     event->session_id = some_session(world, model);
     if (may_be_own && random_chance(random, 30)) {
@@ -467,7 +462,7 @@ struct engine_event world_next(struct world *world, const struct model *model)
         event.type = ENGINE_TICK;
     }
     if (event.type == ENGINE_SESSION_OPEN &&
-        model->sessions_count >= world->sessions &&
+        model->sessions_count >= world->sessions && !has_disconnected(model) &&
         !random_chance(&world->random, 5)) {
         event.type = ENGINE_ACQUIRE;
     }
@@ -484,7 +479,8 @@ struct engine_event world_next(struct world *world, const struct model *model)
         event.define.semaphore = names[world->defined++];
     }
     if (event.session_id == 0 &&
-        (event.type == ENGINE_CANCEL || event.type == ENGINE_RELEASE)) {
+        (event.type == ENGINE_CANCEL || event.type == ENGINE_RELEASE ||
+         event.type == ENGINE_RENEW)) {
         event.type = ENGINE_TICK;
     }
     return event;

@@ -2,9 +2,6 @@
 #include "script.h"
 
 #include <check.h>
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,142 +48,6 @@ void script_finish(struct script *script)
 
 /* -------------------------------------------------------------- transcript */
 
-static void print(struct script *script, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void print(struct script *script, const char *format, ...)
-{
-    char line[512];
-    va_list arguments;
-    int length;
-
-    va_start(arguments, format);
-    length = vsnprintf(line, sizeof(line), format, arguments);
-    va_end(arguments);
-    ck_assert(length >= 0 && (size_t)length < sizeof(line));
-    script->transcript = realloc(script->transcript,
-                                 script->transcript_bytes + (size_t)length + 1);
-    ck_assert_ptr_nonnull(script->transcript);
-    memcpy(script->transcript + script->transcript_bytes, line,
-           (size_t)length + 1);
-    script->transcript_bytes += (size_t)length;
-}
-
-static int session_number(const struct script *script, uint64_t session_id)
-{
-    for (int i = 1; i < SCRIPT_SESSIONS_MAX; i++) {
-        if (session_id != 0 && script->session_ids[i] == session_id) {
-            return i;
-        }
-    }
-    return 0;
-}
-
-static const char *status_text(enum permit_status status)
-{
-    switch (status) {
-    case PERMIT_OK:
-        return "OK";
-#define X(name, value, json, text)                                             \
-    case name:                                                                 \
-        return &(#name)[sizeof("PERMIT_E_") - 1];
-        PERMIT_ERROR_MAP(X)
-#undef X
-    }
-    return "?";
-}
-
-static void print_answer(struct script *script,
-                         const struct engine_effect *effect)
-{
-    static const char *const outcomes[] = {"", "CANCELLED", "GRANTED",
-                                           "NOT_FOUND"};
-    const struct engine_answer *answer = &effect->answer;
-    bool is_granted =
-        answer->to == ENGINE_ACQUIRE && answer->status == PERMIT_OK;
-
-    ck_assert((answer->status == PERMIT_OK) == (answer->detail == NULL));
-    ck_assert((answer->grant_id != 0) == is_granted);
-    print(script, " r%" PRIu64 " %s", effect->request_id,
-          is_granted ? "GRANTED" : status_text(answer->status));
-    if (answer->waited_ms != 0) {
-        print(script, " waited %" PRId64, answer->waited_ms);
-    }
-    if (answer->hold_ms != 0) {
-        print(script, " hold %" PRId64, answer->hold_ms);
-    }
-    if (answer->position != 0) {
-        print(script, " position %" PRIu64 " lacks %" PRIu64, answer->position,
-              answer->permits_in_the_way);
-    }
-    if (answer->to == ENGINE_CANCEL) {
-        print(script, " %s", outcomes[answer->cancelled]);
-    }
-    if (answer->to == ENGINE_POST && answer->status == PERMIT_OK) {
-        print(script, " available %" PRIu64, answer->available);
-    }
-}
-
-static void print_record(struct script *script,
-                         const struct engine_record *record)
-{
-    static const char *const types[] = {
-        "",        "DEFINED",  "DELETED", "SESSION_OPENED", "SESSION_ENDED",
-        "GRANTED", "RELEASED", "REVOKED", "EXPIRED",        "POSTED"};
-
-    print(script, " r%" PRIu64 " record %s", record->request_id,
-          types[record->type]);
-    if (record->semaphore[0] != '\0') {
-        print(script, " %s", record->semaphore);
-    }
-    if (record->acquire_id != 0) {
-        print(script, " of r%" PRIu64, record->acquire_id);
-    }
-    if (record->permits != 0) {
-        print(script, " permits %" PRIu32, record->permits);
-    }
-    if (record->consume) {
-        print(script, " consume");
-    }
-    if (record->loss != 0) {
-        print(script, " loss %d", (int)record->loss);
-    }
-}
-
-static void print_effect(struct script *script,
-                         const struct engine_effect *effect)
-{
-    static const char *const losses[] = {"",        "hold",   "session",
-                                         "revoked", "kicked", "deleted"};
-
-    if (effect->type == ENGINE_EFFECT_RECORD && !script->shows_records) {
-        return;
-    }
-    print(script, "[%4" PRIu64 "] s%d", script->now_ns / NS_PER_MS,
-          session_number(script, effect->session_id));
-    switch (effect->type) {
-    case ENGINE_EFFECT_RECORD:
-        print_record(script, effect->record);
-        break;
-    case ENGINE_EFFECT_ANSWER:
-        print_answer(script, effect);
-        break;
-    case ENGINE_EFFECT_LOST:
-        print(script, " r%" PRIu64 " LOST %s", effect->request_id,
-              losses[effect->lost.reason]);
-        if (effect->lost.grace_ms != 0) {
-            print(script, " grace %" PRId64, effect->lost.grace_ms);
-        }
-        break;
-    case ENGINE_EFFECT_SESSION_ENDED:
-        print(script, " ENDED by %s",
-              effect->ended == ENGINE_SESSION_ENDED_BY_CLIENT ? "client"
-                                                              : "silence");
-        break;
-    }
-    print(script, "\n");
-}
-
 void script_expect(struct script *script, const char *expected)
 {
     ck_assert_str_eq(script->transcript, expected);
@@ -196,7 +57,7 @@ void script_expect(struct script *script, const char *expected)
 void script_forget(struct script *script)
 {
     script->transcript_bytes = 0;
-    print(script, "%s", "");
+    script_print(script, "%s", "");
 }
 
 /* ------------------------------------------------------------------ events */
@@ -215,7 +76,7 @@ static void take_effect(struct script *script,
         ck_assert_ptr_nonnull(script->records);
         script->records[script->records_count++] = *effect->record;
     }
-    print_effect(script, effect);
+    script_print_effect(script, effect);
 }
 
 void script_apply(struct script *script, const struct engine_event *event)
@@ -262,10 +123,17 @@ void script_tick(struct script *script, uint64_t now_ms)
 
 void script_open(struct script *script, int first, int last, int64_t timeout_ms)
 {
+    script_open_lingering(script, first, last, timeout_ms, 0);
+}
+
+void script_open_lingering(struct script *script, int first, int last,
+                           int64_t timeout_ms, int64_t linger_ms)
+{
     for (int i = first; i <= last; i++) {
         struct engine_event event = {.type = ENGINE_SESSION_OPEN,
                                      .now_ns = script->now_ns,
-                                     .session_open.timeout_ms = timeout_ms};
+                                     .session_open.timeout_ms = timeout_ms,
+                                     .session_open.linger_ms = linger_ms};
         struct engine_effect effect;
         engine_apply(script->engine, &event);
         ck_assert(!engine_has_work(script->engine));
@@ -287,6 +155,36 @@ void script_disconnect(struct script *script, int session)
         event_of(script, ENGINE_SESSION_DISCONNECT, session, 0);
 
     script_apply(script, &event);
+}
+
+void script_hang_up(struct script *script, int session)
+{
+    struct engine_event event =
+        event_of(script, ENGINE_SESSION_DISCONNECT, session, 0);
+
+    event.session_disconnect.by_client = true;
+    script_apply(script, &event);
+}
+
+void script_resume(struct script *script, int session)
+{
+    struct engine_event event = event_of(script, ENGINE_SESSION_OPEN, 0, 0);
+
+    event.session_open.timeout_ms = 1;
+    event.session_open.resume_id = script->session_ids[session];
+    script_apply(script, &event);
+}
+
+void script_open_ending(struct script *script, int session, int ended)
+{
+    struct engine_event event = event_of(script, ENGINE_SESSION_OPEN, 0, 0);
+    struct engine_totals totals;
+
+    event.session_open.timeout_ms = 15000;
+    event.session_open.end_id = script->session_ids[ended];
+    script_apply(script, &event);
+    engine_get_totals(script->engine, &totals);
+    script->session_ids[session] = totals.fence; /* It is the newest. */
 }
 
 void script_end(struct script *script, int session)
@@ -365,6 +263,28 @@ void script_consume(struct script *script, int session, uint64_t request_id,
 
     event.acquire.permits = permits;
     event.acquire.consume = true;
+    script_apply(script, &event);
+}
+
+void script_renew(struct script *script, int session, uint64_t request_id,
+                  uint64_t acquire_id, int64_t hold_ms)
+{
+    struct engine_event event =
+        event_of(script, ENGINE_RENEW, session, request_id);
+
+    event.renew.acquire_id = acquire_id;
+    event.renew.hold_ms = hold_ms;
+    script_apply(script, &event);
+}
+
+void script_verify(struct script *script, int session, uint64_t request_id,
+                   uint64_t grant_id, uint64_t fence)
+{
+    struct engine_event event =
+        event_of(script, ENGINE_VERIFY, session, request_id);
+
+    event.verify.grant_id = grant_id;
+    event.verify.fence = fence;
     script_apply(script, &event);
 }
 

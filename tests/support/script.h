@@ -46,7 +46,15 @@ void script_tick(struct script *script, uint64_t now_ms);
 /* Opens sessions first to last, with a timeout of silence. */
 void script_open(struct script *script, int first, int last,
                  int64_t timeout_ms);
+/* The same, with a linger. */
+void script_open_lingering(struct script *script, int first, int last,
+                           int64_t timeout_ms, int64_t linger_ms);
+/* By the server, or by the client. */
 void script_disconnect(struct script *script, int session);
+void script_hang_up(struct script *script, int session);
+/* Opens a session that goes on with one, or ends it first. */
+void script_resume(struct script *script, int session);
+void script_open_ending(struct script *script, int session, int ended);
 void script_end(struct script *script, int session);
 void script_heard(struct script *script, int session);
 void script_drain(struct script *script);
@@ -72,6 +80,11 @@ void script_release_some(struct script *script, int session,
                          uint64_t request_id, uint64_t acquire_id,
                          const char *semaphore, uint32_t permits);
 
+void script_renew(struct script *script, int session, uint64_t request_id,
+                  uint64_t acquire_id, int64_t hold_ms);
+void script_verify(struct script *script, int session, uint64_t request_id,
+                   uint64_t grant_id, uint64_t fence);
+
 /* The server's own, by session 0. */
 void script_bounded(struct script *script, const char *semaphore,
                     uint32_t permits);
@@ -87,6 +100,12 @@ void script_post(struct script *script, const char *semaphore,
 /* Asserts that the transcript since the last call is this; then forgets it. */
 void script_expect(struct script *script, const char *expected);
 void script_forget(struct script *script);
+
+/* For the script's own files: add to the transcript. */
+void script_print(struct script *script, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void script_print_effect(struct script *script,
+                         const struct engine_effect *effect);
 
 struct engine_semaphore_view script_view(const struct script *script,
                                          const char *semaphore);

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 # The engine's scripts: a fake clock, a transcript.
-add_library(engine_script STATIC ../support/script.c ../support/script_restore.c)
+add_library(engine_script STATIC
+  ../support/script.c ../support/script_print.c ../support/script_restore.c)
 target_include_directories(engine_script
   PUBLIC ${PROJECT_SOURCE_DIR}/tests/support)
 target_link_libraries(engine_script PUBLIC permitd_engine PkgConfig::CHECK
                                     PRIVATE permitd_flags)
 
-foreach(name acquire release session define restore view limits)
+foreach(name acquire release session linger define restore view limits)
   permit_test(engine_${name} LIBS engine_script)
 endforeach()
 target_link_options(test_engine_limits PRIVATE -Wl,--wrap=calloc)

@@ -38,6 +38,7 @@ static void run_a_day(void)
     script_bounded(&script, "gone", 7);
     script_bounded(&script, "jobs", 2);
     script_release(&script, 4, 42, 41);
+    script_renew(&script, 2, 23, 21, 5000);
     script_tick(&script, 250);
     script_end(&script, 3);
 }
@@ -175,6 +176,7 @@ static const struct {
     WRONG(ENGINE_RECORD_DEFINED, definition.hold_ms),
     WRONG(ENGINE_RECORD_DELETED, semaphore),
     WRONG(ENGINE_RECORD_SESSION_OPENED, timeout_ms),
+    WRONG(ENGINE_RECORD_SESSION_OPENED, linger_ms),
     WRONG(ENGINE_RECORD_SESSION_ENDED, session_id),
     WRONG(ENGINE_RECORD_GRANTED, session_id),
     WRONG(ENGINE_RECORD_GRANTED, permits),
@@ -192,6 +194,8 @@ static const struct {
     WRONG(ENGINE_RECORD_POSTED, semaphore),
     WRONG(ENGINE_RECORD_POSTED, type),
     WRONG(ENGINE_RECORD_POSTED, seq),
+    WRONG(ENGINE_RECORD_RENEWED, grant_id),
+    WRONG(ENGINE_RECORD_RENEWED, hold_ms),
 #undef WRONG
 };
 

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "script.h"
+
+#include <check.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void script_print(struct script *script, const char *format, ...)
+{
+    char line[512];
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    length = vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    ck_assert(length >= 0 && (size_t)length < sizeof(line));
+    script->transcript = realloc(script->transcript,
+                                 script->transcript_bytes + (size_t)length + 1);
+    ck_assert_ptr_nonnull(script->transcript);
+    memcpy(script->transcript + script->transcript_bytes, line,
+           (size_t)length + 1);
+    script->transcript_bytes += (size_t)length;
+}
+
+static int session_number(const struct script *script, uint64_t session_id)
+{
+    for (int i = 1; i < SCRIPT_SESSIONS_MAX; i++) {
+        if (session_id != 0 && script->session_ids[i] == session_id) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+static const char *status_text(enum permit_status status)
+{
+    switch (status) {
+    case PERMIT_OK:
+        return "OK";
+#define X(name, value, json, text)                                             \
+    case name:                                                                 \
+        return &(#name)[sizeof("PERMIT_E_") - 1];
+        PERMIT_ERROR_MAP(X)
+#undef X
+    }
+    return "?";
+}
+
+static void print_answer(struct script *script,
+                         const struct engine_effect *effect)
+{
+    static const char *const outcomes[] = {"", "CANCELLED", "GRANTED",
+                                           "NOT_FOUND"};
+    const struct engine_answer *answer = &effect->answer;
+    bool is_granted =
+        answer->to == ENGINE_ACQUIRE && answer->status == PERMIT_OK;
+
+    ck_assert((answer->status == PERMIT_OK) == (answer->detail == NULL));
+    ck_assert((answer->grant_id != 0) == is_granted);
+    script_print(script, " r%" PRIu64 " %s", effect->request_id,
+                 is_granted ? "GRANTED" : status_text(answer->status));
+    if (answer->waited_ms != 0) {
+        script_print(script, " waited %" PRId64, answer->waited_ms);
+    }
+    if (answer->hold_ms != 0) {
+        script_print(script, " hold %" PRId64, answer->hold_ms);
+    }
+    if (answer->position != 0) {
+        script_print(script, " position %" PRIu64 " lacks %" PRIu64,
+                     answer->position, answer->permits_in_the_way);
+    }
+    if (answer->to == ENGINE_CANCEL) {
+        script_print(script, " %s", outcomes[answer->cancelled]);
+    }
+    if (answer->to == ENGINE_POST && answer->status == PERMIT_OK) {
+        script_print(script, " available %" PRIu64, answer->available);
+    }
+}
+
+static void print_record(struct script *script,
+                         const struct engine_record *record)
+{
+    static const char *const types[] = {
+        "",        "DEFINED",  "DELETED", "SESSION_OPENED", "SESSION_ENDED",
+        "GRANTED", "RELEASED", "REVOKED", "EXPIRED",        "POSTED",
+        "RENEWED"};
+
+    script_print(script, " r%" PRIu64 " record %s", record->request_id,
+                 types[record->type]);
+    if (record->semaphore[0] != '\0') {
+        script_print(script, " %s", record->semaphore);
+    }
+    if (record->acquire_id != 0) {
+        script_print(script, " of r%" PRIu64, record->acquire_id);
+    }
+    if (record->permits != 0) {
+        script_print(script, " permits %" PRIu32, record->permits);
+    }
+    if (record->consume) {
+        script_print(script, " consume");
+    }
+    if (record->loss != 0) {
+        script_print(script, " loss %d", (int)record->loss);
+    }
+}
+
+void script_print_effect(struct script *script,
+                         const struct engine_effect *effect)
+{
+    static const char *const losses[] = {"",        "hold",   "session",
+                                         "revoked", "kicked", "deleted"};
+
+    if (effect->type == ENGINE_EFFECT_RECORD && !script->shows_records) {
+        return;
+    }
+    script_print(script, "[%4" PRIu64 "] s%d", script->now_ns / NS_PER_MS,
+                 session_number(script, effect->session_id));
+    switch (effect->type) {
+    case ENGINE_EFFECT_RECORD:
+        print_record(script, effect->record);
+        break;
+    case ENGINE_EFFECT_ANSWER:
+        print_answer(script, effect);
+        break;
+    case ENGINE_EFFECT_LOST:
+        script_print(script, " r%" PRIu64 " LOST %s", effect->request_id,
+                     losses[effect->lost.reason]);
+        if (effect->lost.grace_ms != 0) {
+            script_print(script, " grace %" PRId64, effect->lost.grace_ms);
+        }
+        break;
+    case ENGINE_EFFECT_SESSION_SILENT:
+        script_print(script, " SILENT");
+        break;
+    case ENGINE_EFFECT_SESSION_ENDED:
+        script_print(script, " ENDED by %s",
+                     effect->ended == ENGINE_SESSION_ENDED_BY_CLIENT
+                         ? "client"
+                         : "silence");
+        break;
+    }
+    script_print(script, "\n");
+}
