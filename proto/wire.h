@@ -31,6 +31,8 @@
 #define WIRE_PRIORITY_MAX 7
 /* Rows of a page; of large ones with labels fewer fit into a frame. */
 #define WIRE_PAGE_ROWS_MAX 64
+/* Live grants of one Welcome or Grants: so many always fit into a frame. */
+#define WIRE_GRANTS_ROWS_MAX 256
 /* The largest frame of wire_encode_client(), its header too: an Acquire with
  * all its parts and labels. */
 #define WIRE_REQUEST_BYTES_MAX 3584u
@@ -113,6 +115,12 @@ enum wire_list_kind {
     WIRE_LIST_SESSIONS = 4
 };
 
+/* A session of before. The secret may have any length. */
+struct wire_session_key {
+    uint64_t id;
+    struct wire_bytes secret;
+};
+
 struct wire_hello {
     const char *name;
     const char *host;
@@ -121,8 +129,10 @@ struct wire_hello {
     const char *client;
     struct wire_bytes token;
     int64_t linger_ms;
-    bool has_resume; /* Resume and end are not served yet: only their */
-    bool has_end;    /* presence is told. */
+    bool has_resume;
+    bool has_end;
+    struct wire_session_key resume; /* If has_resume. */
+    struct wire_session_key end;    /* If has_end. */
 };
 
 struct wire_acquire {
@@ -173,6 +183,14 @@ struct wire_client_message {
             uint64_t acquire_id;
         } cancel;
         struct {
+            uint64_t acquire_id;
+            int64_t hold_ms; /* 0: as before. */
+        } renew;
+        struct {
+            uint64_t grant_id;
+            uint64_t fence;
+        } verify;
+        struct {
             const char *semaphore;
             uint32_t permits;
         } post;
@@ -201,8 +219,10 @@ enum wire_server_type {
     WIRE_REFUSED,
     WIRE_CANCELLED,
     WIRE_POSTED,
+    WIRE_RENEWED,
     WIRE_SEMAPHORE,
     WIRE_PAGE,
+    WIRE_GRANTS,
     WIRE_WAITING,
     WIRE_LOST,
     WIRE_GOAWAY,
@@ -230,6 +250,21 @@ enum wire_goaway_reason {
 #undef X
 };
 
+struct wire_live_grant {
+    uint64_t acquire_id;
+    uint64_t grant_id;
+    uint64_t fence;
+    const char *semaphore;
+    uint32_t permits;
+};
+
+/* Some of a resumed session's live grants. */
+struct wire_live_grants {
+    const struct wire_live_grant *rows;
+    uint32_t count;
+    bool more; /* Grants with the same id follow. */
+};
+
 struct wire_welcome {
     uint64_t session_id;
     uint8_t secret[WIRE_SECRET_BYTES];
@@ -240,6 +275,7 @@ struct wire_welcome {
     bool grants_survive_restart;
     bool resumed;
     const char *server;
+    struct wire_live_grants grants;
 };
 
 struct wire_page {
@@ -285,6 +321,10 @@ struct wire_server_message {
         struct {
             uint64_t available;
         } posted;
+        struct {
+            int64_t hold_ms; /* 0: no limit. */
+        } renewed;
+        struct wire_live_grants grants;
         struct permit_semaphore_info semaphore;
         struct wire_page page;
         struct wire_waiting waiting;
@@ -324,8 +364,9 @@ enum permit_status wire_decode_server(const uint8_t *message, size_t length,
 /* Writes the frame, header and message, of *message to buffer. Returns its
  * bytes; or 0 if it has more than capacity, or more than a frame may have:
  * buffer is garbage then. Of a page, which has at most WIRE_PAGE_ROWS_MAX rows,
- * it writes those from the first on that fit: at least one. Takes no memory but
- * stack, for a page some 60 KiB. */
+ * it writes those from the first on that fit: at least one. Live grants are at
+ * most WIRE_GRANTS_ROWS_MAX. Takes no memory but stack, for a page some 60 KiB.
+ */
 size_t wire_encode_client(const struct wire_client_message *message,
                           uint8_t *buffer, size_t capacity);
 size_t wire_encode_server(const struct wire_server_message *message,

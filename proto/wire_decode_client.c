@@ -56,6 +56,17 @@ static const char *check_parts(const struct wire_part *parts, uint32_t count)
     return names_twice ? "name each semaphore once" : NULL;
 }
 
+static void read_key(const Permit__V1__SessionKey *from, bool *ret_has_key,
+                     struct wire_session_key *to)
+{
+    *ret_has_key = from != NULL;
+    if (from != NULL) {
+        to->id = from->id;
+        to->secret.data = from->secret.data;
+        to->secret.length = from->secret.len;
+    }
+}
+
 static const char *decode_hello(const Permit__V1__ClientMessage *outer,
                                 struct wire_client_message *ret_message)
 {
@@ -73,8 +84,8 @@ static const char *decode_hello(const Permit__V1__ClientMessage *outer,
     to->token.data = from->token.data;
     to->token.length = from->token.len;
     to->linger_ms = wire_duration_ms(from->linger_ms);
-    to->has_resume = from->resume != NULL;
-    to->has_end = from->end != NULL;
+    read_key(from->resume, &to->has_resume, &to->resume);
+    read_key(from->end, &to->has_end, &to->end);
     return detail;
 }
 
@@ -199,6 +210,22 @@ static const char *decode_release(const Permit__V1__ClientMessage *outer,
     to->acquire_id = from->acquire_id;
     to->has_outcome = from->outcome.len > 0;
     return check_parts(to->parts, to->parts_count);
+}
+
+static const char *decode_renew(const Permit__V1__ClientMessage *outer,
+                                struct wire_client_message *ret_message)
+{
+    ret_message->renew.acquire_id = outer->renew->acquire_id;
+    ret_message->renew.hold_ms = wire_duration_ms(outer->renew->hold_ms);
+    return NULL;
+}
+
+static const char *decode_verify(const Permit__V1__ClientMessage *outer,
+                                 struct wire_client_message *ret_message)
+{
+    ret_message->verify.grant_id = outer->verify->grant_id;
+    ret_message->verify.fence = outer->verify->fence;
+    return NULL;
 }
 
 static const char *decode_post(const Permit__V1__ClientMessage *outer,
@@ -353,12 +380,12 @@ static const struct {
     TYPE(CANCEL, cancel), TYPE(RELEASE, release),
     TYPE(POST, post),     TYPE(QUERY, query),
     TYPE(LIST, list),     TYPE(DEFINE, define),
-    TYPE(DELETE, delete),
+    TYPE(DELETE, delete), TYPE(RENEW, renew),
+    TYPE(VERIFY, verify),
 #undef TYPE
 #define TYPE(NAME) [WIRE_##NAME] = {CASE(NAME), NULL}
     TYPE(PING),           TYPE(BYE),
-    TYPE(RENEW),          TYPE(SETTLE),
-    TYPE(VERIFY),         TYPE(WATCH),
+    TYPE(SETTLE),         TYPE(WATCH),
     TYPE(PAUSE),          TYPE(RESUME),
     TYPE(REVOKE),         TYPE(KICK),
     TYPE(DRAIN),

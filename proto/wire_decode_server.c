@@ -13,6 +13,48 @@ static int64_t less_1(uint64_t age_ms_plus_1)
     return age_ms_plus_1 == 0 ? -1 : wire_duration_ms(age_ms_plus_1 - 1);
 }
 
+static const char *first_semaphore(Permit__V1__Part *const *parts, size_t count)
+{
+    return count == 0 ? "" : wire_text(parts[0]->semaphore);
+}
+
+/* Returns false if the arena is full. */
+static bool read_live(Permit__V1__LiveGrant *const *from, size_t count,
+                      struct wire_arena *arena, struct wire_live_grants *to)
+{
+    struct wire_live_grant *rows =
+        wire_arena_take(arena, count * sizeof(*rows));
+
+    if (rows == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const Permit__V1__LiveGrant *row = from[i];
+
+        rows[i].acquire_id = row->acquire_id;
+        rows[i].grant_id = row->grant_id;
+        rows[i].fence = row->fence;
+        rows[i].semaphore = first_semaphore(row->parts, row->n_parts);
+        rows[i].permits =
+            row->n_parts == 0 ? 0 : wire_saturate_u32(row->parts[0]->permits);
+    }
+    to->rows = rows;
+    to->count = (uint32_t)count;
+    return true;
+}
+
+static enum permit_status decode_grants(const Permit__V1__ServerMessage *outer,
+                                        struct wire_arena *arena,
+                                        struct wire_server_message *ret_message)
+{
+    const Permit__V1__Grants *from = outer->grants;
+
+    ret_message->grants.more = from->more != 0;
+    return read_live(from->grants, from->n_grants, arena, &ret_message->grants)
+               ? PERMIT_OK
+               : PERMIT_E_PROTOCOL;
+}
+
 static enum permit_status
 decode_welcome(const Permit__V1__ServerMessage *outer, struct wire_arena *arena,
                struct wire_server_message *ret_message)
@@ -20,7 +62,10 @@ decode_welcome(const Permit__V1__ServerMessage *outer, struct wire_arena *arena,
     const Permit__V1__Welcome *from = outer->welcome;
     struct wire_welcome *to = &ret_message->welcome;
 
-    (void)arena;
+    if (!read_live(from->grants, from->n_grants, arena, &to->grants)) {
+        return PERMIT_E_PROTOCOL;
+    }
+    to->grants.more = from->more != 0;
     if (from->secret.len != sizeof(to->secret)) {
         return PERMIT_E_UNSUPPORTED;
     }
@@ -93,6 +138,15 @@ static enum permit_status decode_posted(const Permit__V1__ServerMessage *outer,
     return PERMIT_OK;
 }
 
+static enum permit_status
+decode_renewed(const Permit__V1__ServerMessage *outer, struct wire_arena *arena,
+               struct wire_server_message *ret_message)
+{
+    (void)arena;
+    ret_message->renewed.hold_ms = wire_duration_ms(outer->renewed->hold_ms);
+    return PERMIT_OK;
+}
+
 static enum permit_status read_semaphore(const Permit__V1__Semaphore *from,
                                          struct permit_semaphore_info *to)
 {
@@ -145,11 +199,6 @@ static void read_client(const Permit__V1__Client *from,
     to->purpose = wire_text(from->purpose);
     to->address = wire_text(from->address);
     to->connected = from->connected != 0;
-}
-
-static const char *first_semaphore(Permit__V1__Part *const *parts, size_t count)
-{
-    return count == 0 ? "" : wire_text(parts[0]->semaphore);
 }
 
 /* A row's labels; of more than there may be, the first. Returns false if the
@@ -365,6 +414,8 @@ static const struct {
     [WIRE_REFUSED] = {CASE(REFUSED), decode_refused},
     [WIRE_CANCELLED] = {CASE(CANCELLED), decode_cancelled},
     [WIRE_POSTED] = {CASE(POSTED), decode_posted},
+    [WIRE_RENEWED] = {CASE(RENEWED), decode_renewed},
+    [WIRE_GRANTS] = {CASE(GRANTS), decode_grants},
     [WIRE_SEMAPHORE] = {CASE(SEMAPHORE), decode_semaphore},
     [WIRE_PAGE] = {CASE(PAGE), decode_page},
     [WIRE_WAITING] = {CASE(WAITING), decode_waiting},

@@ -21,12 +21,22 @@ static size_t pack(const struct wire_client_message *message, int message_case,
 
 #define CASE(name) PERMIT__V1__CLIENT_MESSAGE__MESSAGE_##name
 
+static void fill_key(const struct wire_session_key *from,
+                     Permit__V1__SessionKey *to)
+{
+    permit__v1__session_key__init(to);
+    to->id = from->id;
+    to->secret.data = (uint8_t *)from->secret.data; /* Only read. */
+    to->secret.len = from->secret.length;
+}
+
 static size_t encode_hello(const struct wire_client_message *message,
                            uint8_t *buffer, size_t capacity)
 {
     const struct wire_hello *from = &message->hello;
     Permit__V1__Hello to = PERMIT__V1__HELLO__INIT;
-    Permit__V1__SessionKey key = PERMIT__V1__SESSION_KEY__INIT;
+    Permit__V1__SessionKey resume;
+    Permit__V1__SessionKey end;
 
     to.name = wire_from_text(from->name);
     to.host = wire_from_text(from->host);
@@ -36,9 +46,31 @@ static size_t encode_hello(const struct wire_client_message *message,
     to.token.data = (uint8_t *)from->token.data; /* Only read. */
     to.token.len = from->token.length;
     to.linger_ms = (uint64_t)from->linger_ms;
-    to.resume = from->has_resume ? &key : NULL;
-    to.end = from->has_end ? &key : NULL;
+    fill_key(&from->resume, &resume);
+    to.resume = from->has_resume ? &resume : NULL;
+    fill_key(&from->end, &end);
+    to.end = from->has_end ? &end : NULL;
     return pack(message, CASE(HELLO), &to.base, buffer, capacity);
+}
+
+static size_t encode_renew(const struct wire_client_message *message,
+                           uint8_t *buffer, size_t capacity)
+{
+    Permit__V1__Renew to = PERMIT__V1__RENEW__INIT;
+
+    to.acquire_id = message->renew.acquire_id;
+    to.hold_ms = (uint64_t)message->renew.hold_ms;
+    return pack(message, CASE(RENEW), &to.base, buffer, capacity);
+}
+
+static size_t encode_verify(const struct wire_client_message *message,
+                            uint8_t *buffer, size_t capacity)
+{
+    Permit__V1__Verify to = PERMIT__V1__VERIFY__INIT;
+
+    to.grant_id = message->verify.grant_id;
+    to.fence = message->verify.fence;
+    return pack(message, CASE(VERIFY), &to.base, buffer, capacity);
 }
 
 static size_t encode_acquire(const struct wire_client_message *message,
@@ -185,12 +217,12 @@ static const struct {
     TYPE(CANCEL, cancel), TYPE(RELEASE, release),
     TYPE(POST, post),     TYPE(QUERY, query),
     TYPE(LIST, list),     TYPE(DEFINE, define),
-    TYPE(DELETE, delete),
+    TYPE(DELETE, delete), TYPE(RENEW, renew),
+    TYPE(VERIFY, verify),
 #undef TYPE
 #define TYPE(NAME) [WIRE_##NAME] = {CASE(NAME), NULL}
     TYPE(PING),           TYPE(BYE),
-    TYPE(RENEW),          TYPE(SETTLE),
-    TYPE(VERIFY),         TYPE(WATCH),
+    TYPE(SETTLE),         TYPE(WATCH),
     TYPE(PAUSE),          TYPE(RESUME),
     TYPE(REVOKE),         TYPE(KICK),
     TYPE(DRAIN),

@@ -33,12 +33,56 @@ static size_t pack(const struct wire_server_message *message, int message_case,
 
 #define CASE(name) PERMIT__V1__SERVER_MESSAGE__MESSAGE_##name
 
+/* What the rows of live grants point to. */
+struct live_rows {
+    Permit__V1__LiveGrant rows[WIRE_GRANTS_ROWS_MAX];
+    Permit__V1__LiveGrant *pointers[WIRE_GRANTS_ROWS_MAX];
+    Permit__V1__Part parts[WIRE_GRANTS_ROWS_MAX];
+    Permit__V1__Part *part_pointers[WIRE_GRANTS_ROWS_MAX];
+};
+
+static void fill_live(const struct wire_live_grants *from, struct live_rows *to)
+{
+    assert(from->count <= WIRE_GRANTS_ROWS_MAX);
+    for (uint32_t i = 0; i < from->count; i++) {
+        permit__v1__live_grant__init(&to->rows[i]);
+        permit__v1__part__init(&to->parts[i]);
+        to->parts[i].semaphore = wire_from_text(from->rows[i].semaphore);
+        to->parts[i].permits = from->rows[i].permits;
+        to->part_pointers[i] = &to->parts[i];
+        to->rows[i].acquire_id = from->rows[i].acquire_id;
+        to->rows[i].grant_id = from->rows[i].grant_id;
+        to->rows[i].fence = from->rows[i].fence;
+        to->rows[i].n_parts = 1;
+        to->rows[i].parts = &to->part_pointers[i];
+        to->pointers[i] = &to->rows[i];
+    }
+}
+
+static size_t encode_grants(const struct wire_server_message *message,
+                            uint8_t *buffer, size_t capacity)
+{
+    Permit__V1__Grants to = PERMIT__V1__GRANTS__INIT;
+    struct live_rows live;
+
+    fill_live(&message->grants, &live);
+    to.n_grants = message->grants.count;
+    to.grants = live.pointers;
+    to.more = message->grants.more;
+    return pack(message, CASE(GRANTS), &to.base, buffer, capacity);
+}
+
 static size_t encode_welcome(const struct wire_server_message *message,
                              uint8_t *buffer, size_t capacity)
 {
     const struct wire_welcome *from = &message->welcome;
     Permit__V1__Welcome to = PERMIT__V1__WELCOME__INIT;
+    struct live_rows live;
 
+    fill_live(&from->grants, &live);
+    to.n_grants = from->grants.count;
+    to.grants = live.pointers;
+    to.more = from->grants.more;
     to.session_id = from->session_id;
     to.secret.data = (uint8_t *)from->secret; /* Only read. */
     to.secret.len = sizeof(from->secret);
@@ -95,6 +139,15 @@ static size_t encode_posted(const struct wire_server_message *message,
 
     to.available = message->posted.available;
     return pack(message, CASE(POSTED), &to.base, buffer, capacity);
+}
+
+static size_t encode_renewed(const struct wire_server_message *message,
+                             uint8_t *buffer, size_t capacity)
+{
+    Permit__V1__Renewed to = PERMIT__V1__RENEWED__INIT;
+
+    to.hold_ms = (uint64_t)message->renewed.hold_ms;
+    return pack(message, CASE(RENEWED), &to.base, buffer, capacity);
 }
 
 static void fill_semaphore(const struct permit_semaphore_info *from,
@@ -382,6 +435,7 @@ size_t wire_encode_server(const struct wire_server_message *message,
         [WIRE_POSTED] = encode_posted,   [WIRE_SEMAPHORE] = encode_semaphore,
         [WIRE_PAGE] = encode_page,       [WIRE_WAITING] = encode_waiting,
         [WIRE_LOST] = encode_lost,       [WIRE_GOAWAY] = encode_goaway,
+        [WIRE_RENEWED] = encode_renewed, [WIRE_GRANTS] = encode_grants,
     };
     Permit__V1__Pong pong = PERMIT__V1__PONG__INIT;
     Permit__V1__Done done = PERMIT__V1__DONE__INIT;

@@ -34,6 +34,17 @@ static uint64_t mix_parts(uint64_t hash, const struct wire_part *parts,
     return hash;
 }
 
+static uint64_t mix_key(uint64_t hash, bool has_key,
+                        const struct wire_session_key *key)
+{
+    hash = mix(hash, has_key);
+    if (has_key) {
+        hash = mix(hash, key->id);
+        hash = mix_bytes(hash, key->secret.data, key->secret.length);
+    }
+    return hash;
+}
+
 static uint64_t hash_hello(const struct wire_client_message *message,
                            uint64_t hash)
 {
@@ -46,8 +57,8 @@ static uint64_t hash_hello(const struct wire_client_message *message,
     hash = mix_text(hash, hello->client);
     hash = mix_bytes(hash, hello->token.data, hello->token.length);
     hash = mix(hash, (uint64_t)hello->linger_ms);
-    hash = mix(hash, hello->has_resume);
-    return mix(hash, hello->has_end);
+    hash = mix_key(hash, hello->has_resume, &hello->resume);
+    return mix_key(hash, hello->has_end, &hello->end);
 }
 
 static uint64_t hash_acquire(const struct wire_client_message *message,
@@ -83,6 +94,20 @@ static uint64_t hash_release(const struct wire_client_message *message,
     hash = mix(hash, release->acquire_id);
     hash = mix_parts(hash, release->parts, release->parts_count);
     return mix(hash, release->has_outcome);
+}
+
+static uint64_t hash_renew(const struct wire_client_message *message,
+                           uint64_t hash)
+{
+    hash = mix(hash, message->renew.acquire_id);
+    return mix(hash, (uint64_t)message->renew.hold_ms);
+}
+
+static uint64_t hash_verify(const struct wire_client_message *message,
+                            uint64_t hash)
+{
+    hash = mix(hash, message->verify.grant_id);
+    return mix(hash, message->verify.fence);
 }
 
 static uint64_t hash_post(const struct wire_client_message *message,
@@ -137,7 +162,8 @@ uint64_t wire_body_hash(const struct wire_client_message *message)
         [WIRE_CANCEL] = hash_cancel, [WIRE_RELEASE] = hash_release,
         [WIRE_POST] = hash_post,     [WIRE_QUERY] = hash_query,
         [WIRE_LIST] = hash_list,     [WIRE_DEFINE] = hash_define,
-        [WIRE_DELETE] = hash_delete,
+        [WIRE_DELETE] = hash_delete, [WIRE_RENEW] = hash_renew,
+        [WIRE_VERIFY] = hash_verify,
     };
     uint64_t hash = mix(0, message->type);
 

@@ -56,6 +56,8 @@ static void check_client_message(const struct wire_client_message *message)
         check_text(message->hello.client);
         assert(message->hello.linger_ms >= 0);
         assert(message->hello.token.length <= WIRE_TOKEN_BYTES_MAX);
+    } else if (message->type == WIRE_RENEW) {
+        assert(message->renew.hold_ms >= 0);
     } else if (message->type == WIRE_ACQUIRE) {
         assert(message->acquire.parts_count >= 1);
         check_parts(message->acquire.parts, message->acquire.parts_count);
@@ -119,7 +121,11 @@ static void check_server(const uint8_t *data, size_t size)
     if (size > FRAME_BYTES_MAX ||
         wire_decode_server(data, size, &arenas[0], &first) != PERMIT_OK ||
         first.type == WIRE_SERVER_UNKNOWN ||
-        (first.type == WIRE_PAGE && first.page.count > WIRE_PAGE_ROWS_MAX)) {
+        (first.type == WIRE_PAGE && first.page.count > WIRE_PAGE_ROWS_MAX) ||
+        (first.type == WIRE_GRANTS &&
+         first.grants.count > WIRE_GRANTS_ROWS_MAX) ||
+        (first.type == WIRE_WELCOME &&
+         first.welcome.grants.count > WIRE_GRANTS_ROWS_MAX)) {
         return;
     }
     length = wire_encode_server(&first, frames[0], sizeof(frames[0]));

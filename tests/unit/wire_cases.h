@@ -31,9 +31,10 @@ static const struct client_case {
     CLIENT(
         "id: 1 hello { name: 'alice@ci-4:812' host: 'ci-4' pid: 812 purpose: "
         "'make' client: 'libpermit/0.1.0' token: 'secret' linger_ms: 15000 "
-        "resume {} end {} }",
-        "08016a3f0a0e616c6963654063692d343a383132120463692d3418ac0622046d616b65"
-        "2a0f6c69627065726d69742f302e312e30320673656372657438987542004a00",
+        "resume { id: 7 secret: '0123456789abcdef' } end { id: 8 } }",
+        "08016a550a0e616c6963654063692d343a383132120463692d3418ac0622046d616b65"
+        "2a0f6c69627065726d69742f302e312e30320673656372657438987542140807121030"
+        "3132333435363738396162636465664a020808",
         .id = 1, .type = WIRE_HELLO,
         .hello = {.name = "alice@ci-4:812",
                   .host = "ci-4",
@@ -43,7 +44,9 @@ static const struct client_case {
                   .token = {(const uint8_t *)"secret", 6},
                   .linger_ms = 15000,
                   .has_resume = true,
-                  .has_end = true}),
+                  .has_end = true,
+                  .resume = {7, {(const uint8_t *)"0123456789abcdef", 16}},
+                  .end = {8, {NULL, 0}}}),
     CLIENT("hello {}", "6a00", .type = WIRE_HELLO,
            .hello = {.name = "", .host = "", .purpose = "", .client = ""}),
     CLIENT("id: 2 answered_below: 1 ping {}", "080210012a00", .id = 2,
@@ -136,9 +139,13 @@ static const struct client_case {
     CLIENT("id: 16 delete { semaphore: 'jobs' force: true }",
            "08108a01080a046a6f62731001", .id = 16, .type = WIRE_DELETE,
            .delete = {"jobs", true}),
-    CLIENT("id: 17 renew {}", "08114a00", .id = 17, .type = WIRE_RENEW),
+    CLIENT("id: 17 renew { acquire_id: 3 hold_ms: 60000 }",
+           "08114a06080310e0d403", .id = 17, .type = WIRE_RENEW,
+           .renew = {3, 60000}),
     CLIENT("id: 17 settle {}", "08114200", .id = 17, .type = WIRE_SETTLE),
-    CLIENT("id: 17 verify {}", "08115200", .id = 17, .type = WIRE_VERIFY),
+    CLIENT("id: 17 verify { grant_id: 30118790737957893 fence: 5 }",
+           "0811520b0885a880f8969cc0351005", .id = 17, .type = WIRE_VERIFY,
+           .verify = {30118790737957893, 5}),
     CLIENT("id: 17 watch {}", "08117a00", .id = 17, .type = WIRE_WATCH),
     CLIENT("id: 17 pause {}", "0811920100", .id = 17, .type = WIRE_PAUSE),
     CLIENT("id: 17 resume {}", "08119a0100", .id = 17, .type = WIRE_RESUME),
@@ -170,6 +177,34 @@ static const struct server_case {
                     .grants_survive_restart = true,
                     .resumed = true,
                     .server = "permitd/0.1.0"}),
+    SERVER(
+        "id: 1 welcome { session_id: 17 secret: '0123456789abcdef' linger_ms: "
+        "1 resumed: true grants { acquire_id: 3 grant_id: 5 fence: 6 parts "
+        "{ semaphore: 'jobs' permits: 2 } } more: true }",
+        "0801422c0811121030313233343536373839616263646566300140015210080310"
+        "05180622080a046a6f627310025801",
+        .id = 1, .type = WIRE_WELCOME,
+        .welcome = {.session_id = 17,
+                    .secret = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9',
+                               'a', 'b', 'c', 'd', 'e', 'f'},
+                    .boot_id = "",
+                    .linger_ms = 1,
+                    .resumed = true,
+                    .server = "",
+                    .grants = {(const struct wire_live_grant[]){
+                                   {3, 5, 6, "jobs", 2}},
+                               1, true}}),
+    SERVER("id: 1 grants { grants { acquire_id: 4 grant_id: 7 fence: 8 parts { "
+           "semaphore: 'b/c' permits: 1 } } grants { acquire_id: 5 grant_id: 9 "
+           "fence: 10 parts { semaphore: 'jobs' permits: 2147483647 } } }",
+           "08018201270a0f08041007180822070a03622f6310010a1408051009180a220c0a0"
+           "46a6f627310ffffffff07",
+           .id = 1, .type = WIRE_GRANTS,
+           .grants = {(const struct wire_live_grant[]){
+                          {4, 7, 8, "b/c", 1}, {5, 9, 10, "jobs", 2147483647}},
+                      2, false}),
+    SERVER("id: 12 renewed { hold_ms: 60000 }", "080c620408e0d403", .id = 12,
+           .type = WIRE_RENEWED, .renewed = {60000}),
     SERVER("id: 2 pong {}", "08022a00", .id = 2, .type = WIRE_PONG),
     SERVER("id: 3 granted { grant_id: 30118790737957893 fence: "
            "30118790737957894 waited_ms: 12 hold_ms: 60000 }",

@@ -119,12 +119,12 @@ END_TEST
 
 START_TEST(what_is_not_served_yet_is_an_unknown_message)
 {
-    Permit__V1__Renewed renewed = PERMIT__V1__RENEWED__INIT;
+    Permit__V1__Joined joined = PERMIT__V1__JOINED__INIT;
     Permit__V1__Session session = PERMIT__V1__SESSION__INIT;
     Permit__V1__Session *sessions = &session;
     Permit__V1__Page page = PERMIT__V1__PAGE__INIT;
 
-    ck_assert_int_eq(SEND(RENEWED, &renewed), WIRE_SERVER_UNKNOWN);
+    ck_assert_int_eq(SEND(JOINED, &joined), WIRE_SERVER_UNKNOWN);
     page.n_sessions = 1;
     page.sessions = &sessions;
     ck_assert_int_eq(SEND(PAGE, &page), WIRE_SERVER_UNKNOWN);
