@@ -183,6 +183,23 @@ void answers_end(struct answers *answers, uint64_t id,
     }
 }
 
+void answers_lose(struct answers *answers, uint64_t id, enum permit_loss loss)
+{
+    struct answers_entry *entry = find(answers, id);
+
+    if (entry != NULL && entry->state == ANSWERS_KEPT) {
+        entry->lost = loss;
+    }
+}
+
+enum permit_loss answers_loss(const struct answers *answers, uint64_t id)
+{
+    const struct answers_entry *entry = find(answers, id);
+
+    assert(entry != NULL && entry->state == ANSWERS_KEPT);
+    return entry->lost;
+}
+
 void answers_saw(struct answers *answers, uint64_t id)
 {
     if (id > answers->newest_id) {

@@ -33,6 +33,7 @@ struct answer {
         } refused;
         enum engine_cancel_outcome cancelled;
         uint64_t available;
+        int64_t renewed_ms; /* The hold in force. */
     };
 };
 
@@ -44,7 +45,8 @@ struct answers_entry {
         ANSWERS_KEPT,
         ANSWERS_FORGOTTEN
     } state;
-    struct answer answer; /* If KEPT. */
+    enum permit_loss lost; /* KEPT: its grant was lost meanwhile; else 0. */
+    struct answer answer;  /* If KEPT. */
 };
 
 /* A ring of entries in the order of their ids. */
@@ -87,6 +89,12 @@ enum permit_status answers_begin(struct answers *answers, uint64_t id,
 /* Keeps the answer of a request under way, of which there must be one. */
 void answers_end(struct answers *answers, uint64_t id,
                  const struct answer *answer);
+
+/* The grant of an acquire is lost: if its answer is kept, so is this. */
+void answers_lose(struct answers *answers, uint64_t id, enum permit_loss loss);
+
+/* How the grant of an acquire that was ANSWERED was lost; 0 if it was not. */
+enum permit_loss answers_loss(const struct answers *answers, uint64_t id);
 
 /* A request that is not kept had this id: later ones must be above it. */
 void answers_saw(struct answers *answers, uint64_t id);

@@ -46,6 +46,7 @@ const struct config_key config_keys[CONFIG_KEYS_COUNT] = {
      true},
     DURATION("session", "heartbeat", heartbeat_ms, 10, CONFIG_NO_INF, true),
     DURATION("session", "timeout", session_timeout_ms, 20, CONFIG_NO_INF, true),
+    DURATION("session", "linger", linger_max_ms, 0, CONFIG_NO_INF, true),
     DURATION("session", "grace", grace_ms, 0, CONFIG_NO_INF, true),
     ENGINE(max_sessions),
     ENGINE(max_semaphores),
@@ -317,6 +318,7 @@ static struct config *config_create(void)
     }
     config->drain_timeout_ms = INT64_C(3600) * 1000;
     config->heartbeat_ms = SESSION_HEARTBEAT_MS;
+    config->linger_max_ms = SESSION_LINGER_MAX_MS;
     config->grace_ms = SESSION_GRACE_MS;
     config->engine_limits = (struct engine_limits)ENGINE_LIMITS_DEFAULT;
     config->session_limits = (struct session_limits)SESSION_LIMITS_DEFAULT;

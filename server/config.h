@@ -40,6 +40,7 @@ struct config {
     int64_t drain_timeout_ms; /* -1: no limit. */
     int64_t heartbeat_ms;
     int64_t session_timeout_ms;
+    int64_t linger_max_ms;
     int64_t grace_ms;
     struct engine_limits engine_limits;
     struct session_limits session_limits;

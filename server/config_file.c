@@ -36,25 +36,15 @@ static const char *const sections[] = {"http", "session", "limits", "defaults",
 #define SECTIONS_COUNT (sizeof(sections) / sizeof(sections[0]))
 
 /* Keys that CONVENTIONS name for later versions. */
-static const char *const later_keys[] = {"tls",
-                                         "operator_token_file",
-                                         "data_dir",
-                                         "sync",
-                                         "startup_wait",
-                                         "priority_step",
-                                         "metrics",
-                                         "write",
-                                         "token_file",
-                                         "linger",
-                                         "max_templated",
-                                         "rate",
-                                         "burst",
-                                         "bypass",
-                                         "slots",
-                                         "per_session",
-                                         "durable",
-                                         "shadow",
-                                         "refuse_hopeless"};
+static const char *const later_keys[] = {"tls",          "operator_token_file",
+                                         "data_dir",     "sync",
+                                         "startup_wait", "priority_step",
+                                         "metrics",      "write",
+                                         "token_file",   "max_templated",
+                                         "rate",         "burst",
+                                         "bypass",       "slots",
+                                         "per_session",  "durable",
+                                         "shadow",       "refuse_hopeless"};
 
 static const cyaml_schema_value_t text_entry = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};

@@ -34,7 +34,7 @@ struct config_key {
 };
 
 #define CONFIG_NO_INF INT64_MIN
-#define CONFIG_KEYS_COUNT 30
+#define CONFIG_KEYS_COUNT 31
 extern const struct config_key config_keys[CONFIG_KEYS_COUNT];
 
 /* A word of a key and what it stands for; a table ends with NULL. */

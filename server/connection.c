@@ -100,6 +100,16 @@ static bool can_go_on(const struct connection *connection, const uint8_t *bytes,
                        &frame) != 0;
 }
 
+/* Hello was obeyed: in the call that fed it, or turns later. */
+static void leave_host_if_ready(struct connection *connection)
+{
+    if (connection->host != NULL &&
+        session_get_stage(connection->session) == SESSION_STAGE_READY) {
+        connections_leave_host(connection);
+        (void)event_del(connection->deadline);
+    }
+}
+
 void connection_feed(struct connection *connection, uint64_t now_ns)
 {
     struct evbuffer *input = bufferevent_get_input(connection->events);
@@ -127,11 +137,7 @@ void connection_feed(struct connection *connection, uint64_t now_ns)
     if (session_get_stage(connection->session) == SESSION_STAGE_CLOSING) {
         connections_set_closing(connection);
     }
-    if (connection->host != NULL &&
-        session_get_stage(connection->session) == SESSION_STAGE_READY) {
-        connections_leave_host(connection);
-        (void)event_del(connection->deadline);
-    }
+    leave_host_if_ready(connection);
     watch_frame(connection, length - used, used > 0);
 }
 
@@ -205,6 +211,11 @@ void connection_end_session(struct connection *connection)
               log_text(client, session_client_name(session)),
               connection->address, connection->in_bytes, connection->out_bytes);
     connection->session = NULL;
+    if (connection->is_dead) {
+        session_cut(session, connection->out_bytes -
+                                 evbuffer_get_length(bufferevent_get_output(
+                                     connection->events)));
+    }
     session_disconnect(session, connection->how, clock_now_ns(options->clock));
 }
 
@@ -252,16 +263,23 @@ void connection_write(struct connection *connection,
     uint32_t unsent_max;
     size_t sent;
 
-    if (connection->session != NULL) {
-        session_answered(connection->session, chunk->answers);
-    }
     if (connection->is_dead) {
+        if (connection->session != NULL) {
+            session_answered(connection->session, chunk, false, UINT64_MAX);
+        }
         return;
     }
-    connection->out_bytes += chunk->length;
+    if (connection->session != NULL) {
+        leave_host_if_ready(connection);
+    }
     unsent_max = connection->host != NULL ? limits->max_output_before_hello
                                           : limits->max_output_buffer;
     sent = write_at_once(connection, chunk);
+    if (connection->session != NULL) {
+        session_answered(connection->session, chunk, sent > 0,
+                         connection->out_bytes);
+    }
+    connection->out_bytes += chunk->length;
     if (sent == chunk->length) {
         return;
     }

@@ -4,6 +4,9 @@
 #include "session_private.h"
 
 #include <assert.h>
+#include <stdlib.h>
+
+#include <utlist.h>
 
 /* ------------------------------------------------------------------ answers */
 
@@ -29,6 +32,9 @@ static void to_message(const struct answer *answer,
         /* The numbers on the wire are the engine's. */
         message->type = WIRE_CANCELLED;
         message->cancelled = (enum wire_cancel_outcome)answer->cancelled;
+    } else if (answer->to == ENGINE_RENEW) {
+        message->type = WIRE_RENEWED;
+        message->renewed.hold_ms = answer->renewed_ms;
     } else if (answer->to == ENGINE_POST) {
         message->type = WIRE_POSTED;
         message->posted.available = answer->available;
@@ -46,9 +52,14 @@ void session_answer(struct session *session, uint64_t id,
                     const struct answer *answer)
 {
     struct wire_server_message message = {.id = id};
+    uint32_t before = session->in_flight;
 
     to_message(answer, &message);
     session_send(session, &message, true);
+    if (message.type == WIRE_GRANTED && session->in_flight > before &&
+        takes_send(&session->takes, id)) { /* It is in the gate. */
+        gate_mark(session->all->options.gate);
+    }
 }
 
 static struct answer compact(const struct engine_answer *from)
@@ -65,42 +76,12 @@ static struct answer compact(const struct engine_answer *from)
         to.granted.hold_ms = from->hold_ms;
     } else if (from->to == ENGINE_CANCEL) {
         to.cancelled = from->cancelled;
+    } else if (from->to == ENGINE_RENEW) {
+        to.renewed_ms = from->hold_ms;
     } else {
         to.available = from->available;
     }
     return to;
-}
-
-/* The engine has opened a session, or has no room for one. */
-static void carry_out_opening(struct sessions *sessions,
-                              const struct engine_effect *effect)
-{
-    const struct sessions_options *options = &sessions->options;
-    struct session *session = sessions->opening;
-    struct wire_server_message message = {.id = effect->request_id,
-                                          .type = WIRE_WELCOME};
-
-    assert(session != NULL);
-    sessions->opening = NULL;
-    if (effect->answer.status != PERMIT_OK) {
-        session_refuse(session, effect->request_id, effect->answer.status,
-                       effect->answer.detail);
-        session_close(session, "denied");
-        return;
-    }
-    session->id = effect->session_id;
-    session->stage = SESSION_STAGE_READY;
-    session_enter(session);
-    message.welcome.session_id = session->id;
-    for (size_t i = 0; i < sizeof(session->secret); i++) {
-        message.welcome.secret[i] = session->secret[i];
-    }
-    message.welcome.boot_id = options->boot_id;
-    message.welcome.heartbeat_ms = options->heartbeat_ms;
-    message.welcome.session_timeout_ms = options->session_timeout_ms;
-    message.welcome.grants_survive_restart = options->grants_survive_restart;
-    message.welcome.server = options->server;
-    session_send(session, &message, true);
 }
 
 /* An acquire was answered, or something of its grant came back: its labels are
@@ -118,9 +99,46 @@ static void drop_labels_of_ended(struct sessions *sessions, uint64_t session_id,
     }
 }
 
+/* What was taken of a deleted semaphore can't come back. */
+static void forget_takes(struct sessions *sessions, const char *semaphore)
+{
+    struct takes undone = {.unsent = sessions->undone};
+
+    takes_forget(&undone, semaphore);
+    sessions->undone = undone.unsent;
+    for (uint32_t i = 0; i < sessions->buckets_count; i++) {
+        struct session *session = sessions->buckets[i];
+
+        for (; session != NULL; session = session->next_same_bucket) {
+            takes_forget(&session->takes, semaphore);
+        }
+    }
+}
+
+/* What a record says to a session, besides the effects. */
+static void note_record(struct session *session,
+                        const struct engine_record *record)
+{
+    if (record->type == ENGINE_RECORD_GRANTED && record->consume) {
+        takes_add(&session->takes, record->request_id, record->semaphore,
+                  record->permits);
+    } else if (record->type == ENGINE_RECORD_EXPIRED ||
+               record->type == ENGINE_RECORD_REVOKED) {
+        answers_lose(&session->answers, record->acquire_id, record->loss);
+    }
+}
+
 static void carry_out_record(struct sessions *sessions,
                              const struct engine_record *record)
 {
+    struct session *session = session_find(sessions, record->session_id);
+
+    if (session != NULL) {
+        note_record(session, record);
+    }
+    if (record->type == ENGINE_RECORD_DELETED) {
+        forget_takes(sessions, record->semaphore);
+    }
     if (gate_record(sessions->options.gate, record) != PERMIT_OK) {
         sessions->has_failed = true;
     }
@@ -137,7 +155,7 @@ static void carry_out_answer(struct sessions *sessions,
     struct answer answer;
 
     if (effect->answer.to == ENGINE_SESSION_OPEN) {
-        carry_out_opening(sessions, effect);
+        session_carry_out_opening(sessions, effect);
         return;
     }
     if (effect->session_id == 0) {
@@ -148,6 +166,10 @@ static void carry_out_answer(struct sessions *sessions,
     session = session_find(sessions, effect->session_id);
     assert(session != NULL);
     answer = compact(&effect->answer);
+    if (answer.to == ENGINE_VERIFY) {
+        session_answer(session, effect->request_id, &answer);
+        return; /* It is done anew each time. */
+    }
     answers_end(&session->answers, effect->request_id, &answer);
     watcher_stop(session, effect->request_id);
     drop_labels_of_ended(sessions, effect->session_id, effect->request_id);
@@ -175,6 +197,7 @@ static void carry_out_end(struct sessions *sessions,
     struct wire_server_message done = {.type = WIRE_DONE};
 
     assert(session != NULL);
+    takes_move_unsent(&session->takes, &sessions->undone);
     if (session->connection_id == 0) {
         session_free(session);
         return;
@@ -183,9 +206,12 @@ static void carry_out_end(struct sessions *sessions,
     watcher_stop_all(session);
     labels_deinit(&session->labels);
     if (session->has_said_bye) {
-        done.id = session->hello_id;
+        done.id = session->bye_id;
         session_send(session, &done, true);
         session_close(session, "bye");
+    } else if (effect->ended == ENGINE_SESSION_ENDED_BY_CLIENT) {
+        session_goaway(session, WIRE_GOAWAY_SUPERSEDED, 0,
+                       "another line ended the session");
     } else {
         session_close(session, "silence");
     }
@@ -218,10 +244,34 @@ void sessions_carry_out(struct sessions *sessions)
     }
 }
 
+/* Gives back what ended sessions took for good and were never told. It is of
+ * the server's own, but the status of its latest event stays. */
+static void undo(struct sessions *sessions)
+{
+    struct engine_event event = {.type = ENGINE_POST};
+
+    while (sessions->undone != NULL && !sessions_have_work(sessions)) {
+        struct take *take = sessions->undone;
+        enum permit_status status = sessions->own_status;
+        const char *detail = sessions->own_detail;
+
+        DL_DELETE(sessions->undone, take);
+        event.now_ns = engine_now_ns(sessions->options.engine);
+        event.post.semaphore = take->semaphore;
+        event.post.permits = take->permits;
+        engine_apply(sessions->options.engine, &event);
+        sessions_carry_out(sessions);
+        sessions->own_status = status;
+        sessions->own_detail = detail;
+        free(take);
+    }
+}
+
 void sessions_do(struct sessions *sessions, const struct engine_event *event)
 {
     engine_apply(sessions->options.engine, event);
     sessions_carry_out(sessions);
+    undo(sessions);
 }
 
 void sessions_apply(struct sessions *sessions, const struct engine_event *event)
@@ -233,6 +283,7 @@ void sessions_continue(struct sessions *sessions)
 {
     engine_continue(sessions->options.engine);
     sessions_carry_out(sessions);
+    undo(sessions);
 }
 
 enum permit_status sessions_own_answer(const struct sessions *sessions,

@@ -26,6 +26,7 @@ struct entry {
     uint32_t length;
     bool is_answer;
     bool passes;
+    bool is_marked;
     bool is_gone; /* It has left, or nobody wants it any more. */
 };
 
@@ -201,6 +202,14 @@ enum permit_status gate_frame(struct gate *gate, uint64_t connection_id,
     return PERMIT_OK;
 }
 
+void gate_mark(struct gate *gate)
+{
+    struct entry *newest = entry_at(gate, entries_count(gate) - 1);
+
+    assert(!newest->passes && !newest->is_gone);
+    newest->is_marked = true;
+}
+
 enum permit_status gate_flush(struct gate *gate)
 {
     size_t count = (gate->records.tail - gate->records.head) /
@@ -266,6 +275,7 @@ static bool next_durable(struct gate *gate, struct gate_chunk *ret_chunk)
         }
         chunk.length += entry->length;
         chunk.answers += entry->is_answer ? 1 : 0;
+        chunk.marked += entry->is_marked ? 1 : 0;
         pop_entry(gate);
     }
     if (chunk.length == 0) {

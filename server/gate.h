@@ -28,6 +28,7 @@ struct gate_chunk {
     const uint8_t *bytes; /* Until the next call of the gate. */
     size_t length;
     uint32_t answers; /* Final answers among them. */
+    uint32_t marked;  /* Those that gate_mark() marked. */
 };
 
 /* The store is borrowed. Returns NULL without memory. */
@@ -47,6 +48,10 @@ enum permit_status gate_record(struct gate *gate,
 enum permit_status gate_frame(struct gate *gate, uint64_t connection_id,
                               const uint8_t *bytes, size_t length,
                               bool is_answer, bool passes);
+
+/* Marks the newest frame, which must not pass others, so that the chunk with
+ * which it leaves tells of it. */
+void gate_mark(struct gate *gate);
 
 /* Ends a turn: hands the records so far to the store, if it is not busy.
  * Returns PERMIT_OK, or PERMIT_E_UNAVAILABLE when the store has failed. Call it

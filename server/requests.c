@@ -75,6 +75,28 @@ static const char *prepare_release(const struct sessions *sessions,
     return NULL;
 }
 
+static const char *prepare_renew(const struct sessions *sessions,
+                                 const struct wire_client_message *message,
+                                 struct engine_event *event)
+{
+    (void)sessions;
+    event->type = ENGINE_RENEW;
+    event->renew.acquire_id = message->renew.acquire_id;
+    event->renew.hold_ms = message->renew.hold_ms;
+    return NULL;
+}
+
+static const char *prepare_verify(const struct sessions *sessions,
+                                  const struct wire_client_message *message,
+                                  struct engine_event *event)
+{
+    (void)sessions;
+    event->type = ENGINE_VERIFY;
+    event->verify.grant_id = message->verify.grant_id;
+    event->verify.fence = message->verify.fence;
+    return NULL;
+}
+
 static const char *prepare_post(const struct sessions *sessions,
                                 const struct wire_client_message *message,
                                 struct engine_event *event)
@@ -245,7 +267,26 @@ static const struct {
     [WIRE_POST] = {.prepare = prepare_post},
     [WIRE_DEFINE] = {.prepare = prepare_define},
     [WIRE_DELETE] = {.prepare = prepare_delete},
+    [WIRE_RENEW] = {.prepare = prepare_renew},
+    [WIRE_VERIFY] = {.prepare = prepare_verify},
 };
+
+/* Has Waiting pushed if the acquire asks for it. Returns false without memory.
+ */
+static bool watch(struct session *session, uint64_t id,
+                  const struct wire_acquire *acquire)
+{
+    struct watcher *watcher;
+
+    if (!acquire->waiting || acquire->wait_ms == 0) {
+        return true;
+    }
+    watcher = watcher_create(session, id);
+    if (watcher != NULL) {
+        watcher_start(watcher);
+    }
+    return watcher != NULL;
+}
 
 /* Keeps what an acquire needs besides the engine, before the event, for the
  * answer to it takes off again what is of no more use. Returns false without
@@ -258,15 +299,7 @@ static bool begin_acquire(struct session *session, uint64_t id,
                      acquire->labels_count)) {
         return false;
     }
-    if (acquire->waiting && acquire->wait_ms != 0) {
-        struct watcher *watcher = watcher_create(session, id);
-
-        if (watcher == NULL) {
-            return false;
-        }
-        watcher_start(watcher);
-    }
-    return true;
+    return watch(session, id, acquire);
 }
 
 /* Applies a new request, entered as under way. */
@@ -287,6 +320,22 @@ static void apply(struct session *session,
     sessions_do(session->all, event);
 }
 
+/* Gives the first answer again; who has lost the grant meanwhile must not
+ * believe in it. */
+static void repeat_answer(struct session *session, uint64_t id,
+                          const struct answer *former)
+{
+    struct wire_server_message lost = {.id = id, .type = WIRE_LOST};
+    enum permit_loss loss = answers_loss(&session->answers, id);
+
+    session_answer(session, id, former);
+    if (loss != 0) {
+        lost.lost.grant_id = former->granted.grant_id;
+        lost.lost.reason = loss;
+        session_send(session, &lost, false);
+    }
+}
+
 static void obey_once(struct session *session,
                       const struct wire_client_message *message)
 {
@@ -302,16 +351,25 @@ static void obey_once(struct session *session,
         session_refuse(session, message->id, PERMIT_E_UNSUPPORTED, unserved);
         return;
     }
+    if (event.type == ENGINE_VERIFY) { /* Changes nothing, is not kept. */
+        answers_saw(&session->answers, message->id);
+        sessions_do(sessions, &event);
+        return;
+    }
     event.body_hash = wire_body_hash(message);
     switch (answers_find(&session->answers, message->id, event.body_hash,
                          &former)) {
     case ANSWERS_NEW:
         apply(session, message, &event);
         break;
-    case ANSWERS_UNDER_WAY:
-        break; /* Its answer will come. */
+    case ANSWERS_UNDER_WAY: /* Its answer will come. */
+        if (message->type == WIRE_ACQUIRE) {
+            watcher_stop(session, message->id);
+            (void)watch(session, message->id, &message->acquire);
+        }
+        break;
     case ANSWERS_ANSWERED:
-        session_answer(session, message->id, former);
+        repeat_answer(session, message->id, former);
         break;
     case ANSWERS_CONFLICT:
         session_refuse(session, message->id, PERMIT_E_CONFLICT,
@@ -333,7 +391,7 @@ static void obey_bye(struct session *session,
                                  .session_id = session->id};
 
     session->has_said_bye = true;
-    session->hello_id = message->id;
+    session->bye_id = message->id;
     sessions_do(session->all, &event); /* Done goes when it has ended. */
 }
 

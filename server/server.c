@@ -251,6 +251,7 @@ static enum server_exit make_parts(struct server *server,
         .server = SERVER_NAME "/" SERVER_VERSION,
         .heartbeat_ms = config->heartbeat_ms,
         .session_timeout_ms = config->session_timeout_ms,
+        .linger_max_ms = config->linger_max_ms,
         .grace_ms = config->grace_ms,
         .random = get_random};
     struct connections_options connections = {.clock = &server->clock,

@@ -83,6 +83,7 @@ void sessions_destroy(struct sessions *sessions)
             session_free(sessions->buckets[i]);
         }
     }
+    takes_deinit(&(struct takes){.unsent = sessions->undone});
     free(sessions->buckets);
     free(sessions->arena.bytes);
     free(sessions);
@@ -128,6 +129,7 @@ void session_free(struct session *session)
     explicit_bzero(session->secret, sizeof(session->secret));
     answers_deinit(&session->answers);
     labels_deinit(&session->labels);
+    takes_deinit(&session->takes);
     free(session->texts);
     free(session);
 }
@@ -233,9 +235,12 @@ void session_goaway(struct session *session, enum wire_goaway_reason reason,
 void session_disconnect(struct session *session, enum session_disconnect how,
                         uint64_t now_ns)
 {
-    struct engine_event event = {.now_ns = now_ns, .session_id = session->id};
+    struct engine_event event = {.type = ENGINE_SESSION_DISCONNECT,
+                                 .now_ns = now_ns,
+                                 .session_id = session->id};
 
     session->connection_id = 0;
+    takes_trust(&session->takes);
     if (session->is_closing) {
         DL_DELETE(session->all->closing, session);
         session->is_closing = false;
@@ -245,70 +250,8 @@ void session_disconnect(struct session *session, enum session_disconnect how,
         session_free(session);
         return;
     }
-    event.type = how == SESSION_DISCONNECT_BY_CLIENT
-                     ? ENGINE_SESSION_END
-                     : ENGINE_SESSION_DISCONNECT;
+    event.session_disconnect.by_client = how == SESSION_DISCONNECT_BY_CLIENT;
     sessions_do(session->all, &event); /* Frees it when it has ended. */
-}
-
-/* -------------------------------------------------------------------- Hello */
-
-/* Keeps what the client says of itself. Returns false without memory. */
-static bool keep_texts(struct session *session, const struct wire_hello *hello)
-{
-    size_t name = strlen(hello->name) + 1;
-    size_t host = strlen(hello->host) + 1;
-    size_t purpose = strlen(hello->purpose) + 1;
-
-    session->texts = malloc(name + host + purpose);
-    if (session->texts == NULL) {
-        return false;
-    }
-    session->name = memcpy(session->texts, hello->name, name);
-    session->host = memcpy(session->texts + name, hello->host, host);
-    session->purpose =
-        memcpy(session->texts + name + host, hello->purpose, purpose);
-    session->pid = hello->pid;
-    return true;
-}
-
-static void obey_hello(struct session *session,
-                       const struct wire_client_message *message)
-{
-    struct sessions *sessions = session->all;
-    struct engine_event event = {.type = ENGINE_SESSION_OPEN,
-                                 .now_ns = sessions->now_ns,
-                                 .request_id = message->id};
-    enum permit_status status = message->status;
-    const char *detail = message->detail;
-
-    if (message->type != WIRE_HELLO) {
-        session_goaway(session, WIRE_GOAWAY_PROTOCOL, 0,
-                       "the first message must be Hello");
-        return;
-    }
-    if (status == PERMIT_OK &&
-        (message->hello.has_resume || message->hello.has_end)) {
-        status = PERMIT_E_UNSUPPORTED;
-        detail = "sessions cannot be resumed or ended by id yet: open a new "
-                 "one";
-    }
-    if (status == PERMIT_OK &&
-        (sessions->options.random(session->secret, sizeof(session->secret)) !=
-             PERMIT_OK ||
-         !keep_texts(session, &message->hello))) {
-        status = PERMIT_E_UNAVAILABLE;
-        detail = "the daemon has no memory or no randomness: come back later";
-    }
-    if (status != PERMIT_OK) {
-        session_refuse(session, message->id, status, detail);
-        session_close(session, "denied");
-        return;
-    }
-    session->hello_id = message->id;
-    sessions->opening = session;
-    event.session_open.timeout_ms = sessions->options.session_timeout_ms;
-    sessions_do(sessions, &event); /* session_answer() sends Welcome. */
 }
 
 /* --------------------------------------------------------------------- feed */
@@ -368,7 +311,7 @@ static size_t feed_frame(struct session *session, const uint8_t *bytes,
     if (is_ready) {
         session_obey(session, &message);
     } else {
-        obey_hello(session, &message);
+        session_open(session, &message);
     }
     return (size_t)used;
 }
@@ -408,10 +351,17 @@ void session_heard(struct session *session, uint64_t now_ns)
     engine_session_heard(session->all->options.engine, session->id, now_ns);
 }
 
-void session_answered(struct session *session, uint32_t answers)
+void session_answered(struct session *session, const struct gate_chunk *chunk,
+                      bool is_told, uint64_t offset)
 {
-    assert(answers <= session->in_flight);
-    session->in_flight -= answers;
+    assert(chunk->answers <= session->in_flight);
+    session->in_flight -= chunk->answers;
+    takes_leave_gate(&session->takes, chunk->marked, is_told, offset);
+}
+
+void session_cut(struct session *session, uint64_t written)
+{
+    takes_cut(&session->takes, written);
 }
 
 /* ------------------------------------------------------------------ queries */

@@ -7,7 +7,8 @@
  *
  * `sessions` is the set of them over one engine and one gate; a `session` is
  * one client's conversation, from its preface to its end, which may come after
- * its connection's. They know messages, request ids and the answers given
+ * its connection's, or before, when a newer connection goes on with it. They
+ * know messages, request ids and the answers given
  * before; they know neither sockets nor libevent, and read no clock.
  *
  * Law: every request gets exactly one final answer, and is done at most once.
@@ -36,6 +37,7 @@ struct sessions_options {
     const char *server;                  /* "permitd/0.1.0"; borrowed. */
     int64_t heartbeat_ms;
     int64_t session_timeout_ms;
+    int64_t linger_max_ms; /* The most that a client gets. */
     int64_t grace_ms;
     bool grants_survive_restart;
     /* Fills bytes with what nobody can guess. Returns PERMIT_OK, or
@@ -68,8 +70,14 @@ size_t session_feed(struct session *session, const uint8_t *bytes,
 /* Stamps that bytes came at now_ns, also when they can't be fed yet. */
 void session_heard(struct session *session, uint64_t now_ns);
 
-/* Chunks with so many final answers were given to the connection. */
-void session_answered(struct session *session, uint32_t answers);
+/* A chunk was given to the connection: the kernel has some of it, or it lies
+ * behind `offset` bytes of output. */
+void session_answered(struct session *session, const struct gate_chunk *chunk,
+                      bool is_told, uint64_t offset);
+
+/* The connection writes nothing more: of its output the kernel has `written`
+ * bytes. Call it before session_disconnect() where that is so. */
+void session_cut(struct session *session, uint64_t written);
 
 enum session_stage {
     SESSION_STAGE_PREFACE = 1, /* Nothing yet, or part of it. */
@@ -82,7 +90,8 @@ enum session_stage {
 enum session_stage session_get_stage(const struct session *session);
 
 /* Why the stage is CLOSING, as logs and metrics name it: "bye", "preface",
- * "denied", "silence", or of Goaway "protocol", "shutdown", ...; "" before. */
+ * "denied", "silence", or of Goaway "protocol", "superseded", ...; "" before.
+ */
 const char *session_close_reason(const struct session *session);
 
 /* For the log: the client's name, "" before Hello, and the session's id, 0. */
@@ -95,8 +104,8 @@ void session_goaway(struct session *session, enum wire_goaway_reason reason,
                     int64_t retry_after_ms, const char *detail);
 
 enum session_disconnect {
-    /* A FIN or RST from the client's side, all bytes before it fed; or the
-     * connection was closed after a Bye or a refused Hello. */
+    /* A FIN or RST from the client's side, all bytes before it fed: its linger
+     * begins. Or the connection was closed after a Bye or a refused Hello. */
     SESSION_DISCONNECT_BY_CLIENT = 1,
     /* Silence, a time-out of the socket, or the server's own closing. */
     SESSION_DISCONNECT_BY_SERVER

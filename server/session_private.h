@@ -2,13 +2,14 @@
 #ifndef SESSION_PRIVATE_H
 #define SESSION_PRIVATE_H
 
-/* What session.c, requests.c, effects.c, waiting.c and views.c share: one
- * module in five files. */
+/* What session.c, opening.c, requests.c, effects.c, waiting.c and views.c
+ * share: one module in six files. */
 
 #include "answers.h"
 #include "frame.h"
 #include "labels.h"
 #include "session.h"
+#include "takes.h"
 #include "wire.h"
 
 /* An acquire that waits and asked for Waiting pushes. */
@@ -31,10 +32,11 @@ struct session {
     uint64_t former_id;     /* What it was, for the log. */
     enum session_stage stage;
     const char *close_reason;
-    bool has_said_bye;  /* Done follows when the engine has ended it: until then
-                         * it has work left, so nothing more is fed. */
-    bool is_closing;    /* In `closing`. */
-    uint64_t hello_id;  /* The id of Hello; later, of Bye. */
+    bool has_said_bye; /* Done follows when the engine has ended it: until then
+                        * it has work left, so nothing more is fed. */
+    bool is_closing;   /* In `closing`. */
+    uint64_t bye_id;
+    uint64_t answered_below; /* As Hello said. */
     uint32_t fed_bytes; /* Output of the call of session_feed() under way. */
     uint32_t in_flight; /* Answers that have not left the gate. Feeding stops
                          * while the engine works, so no other request is
@@ -42,6 +44,7 @@ struct session {
     struct answers answers;
     struct watcher *watchers;
     struct labels labels; /* Of its acquires that wait or hold. */
+    struct takes takes;
     uint8_t secret[WIRE_SECRET_BYTES];
     uint64_t pid;
     char *texts; /* name, host, purpose: one piece of memory. */
@@ -65,6 +68,7 @@ struct sessions {
     enum permit_status own_status;
     const char *own_detail;
     bool has_failed;
+    struct take *undone; /* Is given back when the engine has no work. */
     struct wire_arena arena;
     uint8_t frame[FRAME_HEADER_BYTES + FRAME_BYTES_MAX];
 };
@@ -89,6 +93,17 @@ void session_refuse(struct session *session, uint64_t id,
 
 /* Makes the stage CLOSING. */
 void session_close(struct session *session, const char *reason);
+
+/* --------------------------------------------------------------- opening.c */
+
+/* Obeys the first message of a session. */
+void session_open(struct session *session,
+                  const struct wire_client_message *message);
+
+/* The engine has opened `opening`, or went on with a former session for it, or
+ * has no room. */
+void session_carry_out_opening(struct sessions *sessions,
+                               const struct engine_effect *effect);
 
 /* --------------------------------------------------------------- requests.c */
 

@@ -32,14 +32,15 @@ void session_describe(const struct sessions *sessions, uint64_t session_id,
                                                   .address = ""};
         return;
     }
-    *ret_client =
-        (struct permit_client_info){.session_id = session_id,
-                                    .name = session->name,
-                                    .host = session->host,
-                                    .pid = session->pid,
-                                    .purpose = session->purpose,
-                                    .address = session->address,
-                                    .connected = session->connection_id != 0};
+    *ret_client = (struct permit_client_info){
+        .session_id = session_id,
+        .name = session->name,
+        .host = session->host,
+        .pid = session->pid,
+        .purpose = session->purpose,
+        .address = session->address,
+        .connected = session->connection_id != 0 &&
+                     session->stage == SESSION_STAGE_READY};
 }
 
 static uint32_t find_labels(const struct sessions *sessions,

@@ -315,6 +315,9 @@ enum permit_status engine_restore(struct engine *engine,
  * was heard, and is 0 while a restored engine's clock has not started. */
 uint64_t engine_next_deadline(const struct engine *engine);
 
+/* How far its time has come: the now_ns of the latest event. */
+uint64_t engine_now_ns(const struct engine *engine);
+
 /* The seq of the newest record; 0 before the first. */
 uint64_t engine_seq(const struct engine *engine);
 

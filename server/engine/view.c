@@ -14,6 +14,11 @@ uint64_t engine_next_deadline(const struct engine *engine)
     return engine->is_started ? first->time_ns : 0;
 }
 
+uint64_t engine_now_ns(const struct engine *engine)
+{
+    return engine->now_ns;
+}
+
 uint64_t engine_seq(const struct engine *engine)
 {
     return engine->seq;

@@ -12,9 +12,12 @@
 #include "fault.h"
 #include "frame.h"
 
+const uint8_t conversation_secret[WIRE_SECRET_BYTES] = "not so secret ..";
+
 static enum permit_status not_random(void *bytes, size_t length)
 {
-    memset(bytes, 0x5a, length);
+    assert(length == sizeof(conversation_secret));
+    memcpy(bytes, conversation_secret, length);
     return PERMIT_OK;
 }
 
@@ -36,6 +39,7 @@ struct conversation *conversation_create(bool is_late,
                                        .server = "permitd/test",
                                        .heartbeat_ms = 5000,
                                        .session_timeout_ms = 15000,
+                                       .linger_max_ms = 60000,
                                        .grace_ms = 5000,
                                        .random = not_random};
 
@@ -125,6 +129,24 @@ static const char *const goaway_names[] = {
 #undef X
 };
 
+static void add_grants(struct conversation *conversation,
+                       const struct wire_live_grants *grants)
+{
+    if (grants->count > 4) {
+        add(conversation, " %" PRIu32 " grants", grants->count);
+    }
+    for (uint32_t i = 0; grants->count <= 4 && i < grants->count; i++) {
+        const struct wire_live_grant *row = &grants->rows[i];
+
+        ck_assert_uint_eq(row->fence, row->grant_id);
+        add(conversation, " #%" PRIu64 ":%s*%" PRIu32, row->acquire_id,
+            row->semaphore, row->permits);
+    }
+    if (grants->more) {
+        add(conversation, " more");
+    }
+}
+
 static void add_message(struct conversation *conversation, int number,
                         const struct wire_server_message *message)
 {
@@ -135,6 +157,8 @@ static void add_message(struct conversation *conversation, int number,
                                         [WIRE_REFUSED] = "refused",
                                         [WIRE_CANCELLED] = "cancelled",
                                         [WIRE_POSTED] = "posted",
+                                        [WIRE_RENEWED] = "renewed",
+                                        [WIRE_GRANTS] = "grants",
                                         [WIRE_SEMAPHORE] = "semaphore",
                                         [WIRE_PAGE] = "page",
                                         [WIRE_WAITING] = "waiting",
@@ -146,6 +170,16 @@ static void add_message(struct conversation *conversation, int number,
         names[message->type]);
     if (message->type == WIRE_REFUSED) {
         add(conversation, " %s", permit_status_reason(message->refused.reason));
+    } else if (message->type == WIRE_WELCOME) {
+        conversation->session_ids[number] = message->welcome.session_id;
+        ck_assert_mem_eq(message->welcome.secret, conversation_secret,
+                         sizeof(conversation_secret));
+        add(conversation, "%s", message->welcome.resumed ? " resumed" : "");
+        add_grants(conversation, &message->welcome.grants);
+    } else if (message->type == WIRE_GRANTS) {
+        add_grants(conversation, &message->grants);
+    } else if (message->type == WIRE_RENEWED) {
+        add(conversation, " %" PRId64, message->renewed.hold_ms);
     } else if (message->type == WIRE_POSTED) {
         add(conversation, " %" PRIu64, message->posted.available);
     } else if (message->type == WIRE_CANCELLED) {
@@ -164,7 +198,7 @@ static void add_message(struct conversation *conversation, int number,
     }
     add(conversation, "\n");
     if (message->type != WIRE_WAITING && message->type != WIRE_LOST &&
-        message->type != WIRE_GOAWAY) {
+        message->type != WIRE_GOAWAY && message->type != WIRE_GRANTS) {
         conversation->answers[number]++;
         conversation->ids_rise = conversation->ids_rise &&
                                  message->id > conversation->last_id[number];
@@ -179,6 +213,12 @@ static void hear(struct conversation *conversation,
     uint32_t before = conversation->answers[number];
     size_t at = 0;
 
+    if (conversation->is_plugged[number]) {
+        if (conversation->clients[number] != NULL) {
+            session_answered(conversation->clients[number], chunk, false, 1);
+        }
+        return;
+    }
     while (at < chunk->length) {
         struct wire_arena arena = {.bytes = conversation->arena,
                                    .capacity = sizeof(conversation->arena)};
@@ -202,7 +242,7 @@ static void hear(struct conversation *conversation,
     }
     ck_assert_uint_eq(conversation->answers[number] - before, chunk->answers);
     if (conversation->clients[number] != NULL) {
-        session_answered(conversation->clients[number], chunk->answers);
+        session_answered(conversation->clients[number], chunk, true, 0);
     }
 }
 
@@ -308,12 +348,36 @@ void conversation_say(struct conversation *conversation, int number,
 
 bool conversation_hello(struct conversation *conversation, int number)
 {
-    struct wire_client_message hello = {.id = 1, .type = WIRE_HELLO};
+    return conversation_return(conversation, number, 0, 0, 0);
+}
 
-    hello.hello.name = "name";
-    hello.hello.host = "host";
-    hello.hello.purpose = "purpose";
-    hello.hello.client = "client";
+bool conversation_return(struct conversation *conversation, int number,
+                         int64_t linger_ms, int resumed, int ended)
+{
+    struct wire_bytes secret = {conversation_secret,
+                                sizeof(conversation_secret)};
+    struct wire_hello hello = {
+        .name = "name",
+        .host = "host",
+        .purpose = "purpose",
+        .client = "client",
+        .linger_ms = linger_ms,
+        .has_resume = resumed != 0,
+        .has_end = ended != 0,
+        .resume = {conversation->session_ids[resumed], secret},
+        .end = {conversation->session_ids[ended], secret}};
+
+    return conversation_greet(conversation, number, &hello);
+}
+
+bool conversation_greet(struct conversation *conversation, int number,
+                        const struct wire_hello *said)
+{
+    struct wire_client_message hello = {
+        .id = 1, .type = WIRE_HELLO, .hello = *said};
+
+    conversation->is_plugged[number] = false;
+    conversation->last_id[number] = 0;
     if (!conversation_connect(conversation, number)) {
         return false;
     }
@@ -321,6 +385,19 @@ bool conversation_hello(struct conversation *conversation, int number)
                                  FRAME_PREFACE_BYTES);
     conversation_say(conversation, number, &hello);
     return true;
+}
+
+void conversation_plug(struct conversation *conversation, int number)
+{
+    conversation->is_plugged[number] = true;
+}
+
+void conversation_cut(struct conversation *conversation, int number,
+                      enum session_disconnect how)
+{
+    finish_work(conversation);
+    session_cut(conversation->clients[number], 1);
+    conversation_end(conversation, number, how);
 }
 
 void conversation_end(struct conversation *conversation, int number,

@@ -34,9 +34,11 @@ struct conversation {
     struct session *clients[CLIENTS_MAX + 1]; /* From 1 on; by connection. */
     uint8_t arena[WIRE_ARENA_BYTES];
     uint64_t now_ns;
-    uint32_t answers[CLIENTS_MAX + 1]; /* Final answers heard. */
-    uint64_t last_id[CLIENTS_MAX + 1]; /* Of the latest answer heard. */
-    bool ids_rise;                     /* So far, for every client. */
+    uint32_t answers[CLIENTS_MAX + 1];     /* Final answers heard. */
+    uint64_t last_id[CLIENTS_MAX + 1];     /* Of the latest answer heard. */
+    uint64_t session_ids[CLIENTS_MAX + 1]; /* As Welcome said. */
+    bool ids_rise;                         /* So far, for every client. */
+    bool is_plugged[CLIENTS_MAX + 1];
     size_t length;
     char transcript[TRANSCRIPT_BYTES];
 };
@@ -54,6 +56,18 @@ bool conversation_connect(struct conversation *conversation, int number);
 
 /* Connects it and says preface and Hello, with id 1. Hears nothing yet. */
 bool conversation_hello(struct conversation *conversation, int number);
+
+/* The same, with that linger and with keys: to go on with the session of
+ * another client, or to end it; 0 is nobody. */
+bool conversation_return(struct conversation *conversation, int number,
+                         int64_t linger_ms, int resumed, int ended);
+
+/* The secret of every session. */
+extern const uint8_t conversation_secret[WIRE_SECRET_BYTES];
+
+/* Connects it and says preface and this Hello, with id 1. */
+bool conversation_greet(struct conversation *conversation, int number,
+                        const struct wire_hello *hello);
 
 /* Says bytes; returns how many were used. */
 size_t conversation_say_bytes(struct conversation *conversation, int number,
@@ -77,6 +91,14 @@ void conversation_turn(struct conversation *conversation);
 
 /* Lets time pass to ms, and ends the turn. */
 void conversation_advance(struct conversation *conversation, uint64_t ms);
+
+/* Nothing is heard any more: what leaves the gate stays in the connection's
+ * buffer, behind what the kernel has. */
+void conversation_plug(struct conversation *conversation, int number);
+
+/* The connection is gone, and what it had not written with it. */
+void conversation_cut(struct conversation *conversation, int number,
+                      enum session_disconnect how);
 
 /* The connection is gone. */
 void conversation_end(struct conversation *conversation, int number,

@@ -46,7 +46,7 @@ def test_c14_10000_refusals_in_one_write(shared, jobs):
         data = b"".join(
             request("ping", id) + acquire_frame(id + 1, jobs, 0)
             + request("query", id + 2, semaphore=jobs)
-            + request("renew", id + 3) for id in range(10, 10010, 4))
+            + request("settle", id + 3) for id in range(10, 10010, 4))
         line.send_raw(data, timeout=30)
         answers = line.take(10000, timeout=30)
         assert sorted(answer.id for answer in answers) == \

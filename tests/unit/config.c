@@ -60,7 +60,7 @@ static const struct {
     {"listen: {a: 1}\n", "line: 1"},
     {"listen: &a ['unix:/p']\nhttp: {listen: *a}\n", "line: 2, column: 8"},
     {"data_dir: /tmp/x\n", "data_dir is not served yet"},
-    {"session: {linger: 1h}\n", "linger is not served yet"},
+    {"session: {linger: inf}\n", "session.linger: must be"},
     {"http: {write: true}\n", "write is not served yet"},
     {"semaphores: [{name: a, bypass: 2}]\n", "bypass is not served yet"},
     {"semaphores: [{name: a, kind: rate}]\n", "rate is not served yet"},
@@ -162,7 +162,7 @@ START_TEST(values_are_read_with_their_units)
         load("listen: ['[::1]:0', 'unix:/tmp/p.sock']\n"
              "http: {listen: null, allowed_hosts: [permits.example]}\n"
              "drain_timeout: inf\n"
-             "session: {heartbeat: 250ms, grace: 1.5}\n"
+             "session: {heartbeat: 250ms, linger: 30s, grace: 1.5}\n"
              "limits: {max_output_buffer: 2MiB, max_input_buffer: 64KiB,\n"
              "         frame_timeout: 300ms, max_grants: 7}\n"
              "defaults: {max_queue: 9, max_wait: 30m}\n"
@@ -179,6 +179,7 @@ START_TEST(values_are_read_with_their_units)
     ck_assert_int_eq(config->drain_timeout_ms, -1);
     ck_assert_int_eq(config->heartbeat_ms, 250);
     ck_assert_int_eq(config->session_timeout_ms, 750);
+    ck_assert_int_eq(config->linger_max_ms, 30000);
     ck_assert_int_eq(config->grace_ms, 1500);
     ck_assert_uint_eq(config->session_limits.max_output_buffer, 2097152);
     ck_assert_uint_eq(config->session_limits.frame_timeout_ms, 300);

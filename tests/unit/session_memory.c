@@ -43,6 +43,35 @@ static void round_of(struct conversation *talk, uint64_t round)
     talk->length = 0;
 }
 
+/* Both take for good, the first breaks, comes back on line 3, and asks again.
+ */
+static void come_back(struct conversation *talk)
+{
+    struct wire_client_message message = {.id = 1001, .type = WIRE_DEFINE};
+
+    message.define.semaphore = "pool";
+    message.define.fields = WIRE_FIELD_KIND | WIRE_FIELD_PERMITS;
+    message.define.kind = PERMIT_COUNTING;
+    message.define.permits = 2;
+    conversation_say(talk, 1, &message);
+    memset(&message.acquire, 0, sizeof(message.acquire));
+    message.id = 1002;
+    message.type = WIRE_ACQUIRE;
+    message.acquire.parts[0].semaphore = "pool";
+    message.acquire.parts[0].permits = 1;
+    message.acquire.parts[0].consume = true;
+    message.acquire.parts_count = 1;
+    conversation_say(talk, 1, &message);
+    conversation_say(talk, 2, &message);
+    conversation_cut(talk, 1, SESSION_DISCONNECT_BY_CLIENT);
+    conversation_cut(talk, 2, SESSION_DISCONNECT_BY_CLIENT);
+    if (conversation_return(talk, 3, 1000, 1, 2)) {
+        conversation_say(talk, 3, &message);
+    }
+    conversation_turn(talk);
+    talk->length = 0;
+}
+
 /* Whatever fails: never more out than one permit, never a crash, no leak. */
 static void run_script(void)
 {
@@ -52,7 +81,8 @@ static void run_script(void)
     if (talk == NULL) {
         return;
     }
-    if (conversation_hello(talk, 1) && conversation_hello(talk, 2)) {
+    if (conversation_return(talk, 1, 1000, 0, 0) &&
+        conversation_hello(talk, 2)) {
         for (uint64_t round = 1; round <= ROUNDS; round++) {
             round_of(talk, round);
             if (sessions_view_semaphore(talk->sessions, "jobs", talk->now_ns,
@@ -62,6 +92,9 @@ static void run_script(void)
             if (sessions_have_failed(talk->sessions)) {
                 break; /* The daemon stops here: a record was lost. */
             }
+        }
+        if (!sessions_have_failed(talk->sessions)) {
+            come_back(talk);
         }
     }
     engine_check(talk->engine);

@@ -26,9 +26,9 @@ static const struct {
     {WIRE_LIST, "c1 #50 page 1 of 1\n", NULL},
     {WIRE_DEFINE, "c1 #50 done\n", NULL},
     {WIRE_DELETE, "c1 #50 refused conflict\n", NULL},
-    {WIRE_RENEW, "c1 #50 refused unsupported\n", NULL},
+    {WIRE_RENEW, "c1 #50 renewed 7000\n", NULL},
     {WIRE_SETTLE, "c1 #50 refused unsupported\n", NULL},
-    {WIRE_VERIFY, "c1 #50 refused unsupported\n", NULL},
+    {WIRE_VERIFY, "c1 #50 refused not_held\n", NULL},
     {WIRE_WATCH, "c1 #50 refused unsupported\n", NULL},
     {WIRE_PAUSE, "c1 #50 refused unsupported\n", NULL},
     {WIRE_RESUME, "c1 #50 refused unsupported\n", NULL},
@@ -97,9 +97,12 @@ static void say(enum wire_client_type type)
     case WIRE_UNKNOWN:
         (void)conversation_say_bytes(talk, 1, unknown, sizeof(unknown));
         return;
+    case WIRE_RENEW:
+        message.renew.acquire_id = 3;
+        message.renew.hold_ms = 7000;
+        break;
     case WIRE_PING:
     case WIRE_BYE:
-    case WIRE_RENEW:
     case WIRE_SETTLE:
     case WIRE_VERIFY:
     case WIRE_WATCH:
@@ -250,7 +253,7 @@ static void say_hello(const struct wire_client_message *hello)
     conversation_say(talk, 1, hello);
 }
 
-START_TEST(a_hello_that_asks_to_resume_is_not_served_yet)
+START_TEST(a_hello_about_a_session_that_is_not_there_opens_a_new_one)
 {
     struct wire_client_message hello = {.id = 1, .type = WIRE_HELLO};
 
@@ -260,8 +263,7 @@ START_TEST(a_hello_that_asks_to_resume_is_not_served_yet)
     hello.hello.has_end = _i == 1;
     say_hello(&hello);
     conversation_expect(talk, "c1 preface\n"
-                              "c1 #1 refused unsupported\n");
-    expect_closing("denied");
+                              "c1 #1 welcome\n");
 }
 END_TEST
 
@@ -288,8 +290,8 @@ int main(void)
     tcase_add_loop_test(tcase,
                         c1_a_frame_that_is_too_long_is_refused_by_its_length, 0,
                         (int)(sizeof(lengths) / sizeof(lengths[0])));
-    tcase_add_loop_test(tcase, a_hello_that_asks_to_resume_is_not_served_yet, 0,
-                        2);
+    tcase_add_loop_test(
+        tcase, a_hello_about_a_session_that_is_not_there_opens_a_new_one, 0, 2);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
