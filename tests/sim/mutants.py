@@ -47,6 +47,8 @@ MUTANTS = [
      "false"),
     ("batch_while_busy", GATE,
      "count == 0 || gate->store->is_busy(gate->store)", "count == 0"),
+    ("mark_is_forgotten", GATE,
+     "newest->is_marked = true;", ""),
     ("try_passes_a_waiter", ACQUIRES,
      "queue_first_eligible(&engine->queues, &semaphore->queue) == 0 && "
      "permits <= semaphore_free_permits(semaphore)",

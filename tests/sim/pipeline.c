@@ -20,6 +20,7 @@ struct frame {
     uint64_t needed_seq; /* The newest record when it was made. */
     bool is_answer;
     bool passes;
+    bool is_marked;
     bool is_gone; /* It left, or its connection was forgotten. */
 };
 
@@ -115,11 +116,18 @@ static void send(struct pipeline *pipeline, uint64_t connection_id,
         bytes[i] = byte_of(head.number, i);
     }
     memcpy(bytes, &head, sizeof(head));
-    pipeline->frames[pipeline->frames_count++] =
-        (struct frame){connection_id, pipeline->seq, is_answer, passes, false};
+    pipeline->frames[pipeline->frames_count++] = (struct frame){
+        .connection_id = connection_id,
+        .needed_seq = pipeline->seq,
+        .is_answer = is_answer,
+        .passes = passes,
+        .is_marked = !passes && random_chance(&pipeline->random, 20)};
     status = gate_frame(pipeline->gate, connection_id, bytes, head.length,
                         is_answer, passes);
     demand(pipeline, status == PERMIT_OK, "the gate takes frames");
+    if (pipeline->frames[head.number].is_marked) {
+        gate_mark(pipeline->gate);
+    }
     pipeline->latest_connection_id = connection_id;
 }
 
@@ -186,6 +194,7 @@ static void take_chunk(struct pipeline *pipeline,
                        const struct gate_chunk *chunk)
 {
     uint32_t answers = 0;
+    uint32_t marked = 0;
     size_t at = 0;
 
     while (pipeline->broken == NULL && at < chunk->length) {
@@ -205,11 +214,13 @@ static void take_chunk(struct pipeline *pipeline,
         }
         if (pipeline->broken == NULL) {
             answers += pipeline->frames[head.number].is_answer;
+            marked += pipeline->frames[head.number].is_marked;
             at += head.length;
         }
     }
     demand(pipeline, chunk->length > 0, "a chunk is not empty");
     demand(pipeline, chunk->answers == answers, "answers are counted");
+    demand(pipeline, chunk->marked == marked, "marked frames are counted");
 }
 
 /* Takes all that may leave. */

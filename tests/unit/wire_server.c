@@ -147,6 +147,32 @@ START_TEST(a_secret_has_sixteen_bytes)
 }
 END_TEST
 
+START_TEST(so_many_live_grants_always_fit)
+{
+    static struct wire_live_grant rows[WIRE_GRANTS_ROWS_MAX];
+    static uint8_t frame[FRAME_HEADER_BYTES + FRAME_BYTES_MAX];
+    char name[WIRE_NAME_BYTES_MAX + 1];
+    struct wire_server_message message = {.id = UINT64_MAX,
+                                          .type = WIRE_WELCOME};
+    struct wire_welcome *welcome = &message.welcome;
+
+    memset(name, 'x', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    for (size_t i = 0; i < WIRE_GRANTS_ROWS_MAX; i++) {
+        rows[i] = (struct wire_live_grant){UINT64_MAX, UINT64_MAX, UINT64_MAX,
+                                           name, UINT32_MAX};
+    }
+    welcome->session_id = UINT64_MAX;
+    welcome->boot_id = welcome->server = name;
+    welcome->heartbeat_ms = welcome->session_timeout_ms = welcome->linger_ms =
+        INT64_MAX;
+    welcome->grants.rows = rows;
+    welcome->grants.count = WIRE_GRANTS_ROWS_MAX;
+    welcome->grants.more = true;
+    ck_assert_uint_gt(wire_encode_server(&message, frame, sizeof(frame)), 0);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ numbers */
 
 START_TEST(numbers_of_a_server_saturate)
@@ -242,6 +268,7 @@ int main(void)
     tcase_add_test(tcase, an_unknown_kind_is_an_unknown_message);
     tcase_add_test(tcase, what_is_not_served_yet_is_an_unknown_message);
     tcase_add_test(tcase, a_secret_has_sixteen_bytes);
+    tcase_add_test(tcase, so_many_live_grants_always_fit);
     tcase_add_test(tcase, numbers_of_a_server_saturate);
     tcase_add_loop_test(
         tcase, c19_an_endless_page_is_broken_and_takes_only_the_arena, 0, 3);
