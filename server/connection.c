@@ -194,6 +194,13 @@ bool connection_is_drained(const struct connection *connection)
            !gate_holds(connection->all->options.gate, connection->id);
 }
 
+/* Of all output, what the kernel has. */
+static uint64_t written_bytes(const struct connection *connection)
+{
+    return connection->out_bytes -
+           evbuffer_get_length(bufferevent_get_output(connection->events));
+}
+
 void connection_end_session(struct connection *connection)
 {
     const struct connections_options *options = &connection->all->options;
@@ -212,9 +219,7 @@ void connection_end_session(struct connection *connection)
               connection->address, connection->in_bytes, connection->out_bytes);
     connection->session = NULL;
     if (connection->is_dead) {
-        session_cut(session, connection->out_bytes -
-                                 evbuffer_get_length(bufferevent_get_output(
-                                     connection->events)));
+        session_cut(session, written_bytes(connection));
     }
     session_disconnect(session, connection->how, clock_now_ns(options->clock));
 }
@@ -260,26 +265,28 @@ void connection_write(struct connection *connection,
 {
     struct connections *all = connection->all;
     const struct session_limits *limits = all->options.limits;
+    uint64_t offset = connection->out_bytes;
     uint32_t unsent_max;
     size_t sent;
 
-    if (connection->is_dead) {
-        if (connection->session != NULL) {
-            session_answered(connection->session, chunk, false, UINT64_MAX);
-        }
-        return;
-    }
     if (connection->session != NULL) {
         leave_host_if_ready(connection);
+    }
+    if (connection->is_dead) {
+        if (connection->session != NULL) {
+            session_answered(connection->session, chunk, UINT64_MAX, 0);
+        }
+        return;
     }
     unsent_max = connection->host != NULL ? limits->max_output_before_hello
                                           : limits->max_output_buffer;
     sent = write_at_once(connection, chunk);
+    connection->out_bytes += sent;
     if (connection->session != NULL) {
-        session_answered(connection->session, chunk, sent > 0,
-                         connection->out_bytes);
+        session_answered(connection->session, chunk, offset,
+                         written_bytes(connection));
     }
-    connection->out_bytes += chunk->length;
+    connection->out_bytes += chunk->length - sent;
     if (sent == chunk->length) {
         return;
     }

@@ -120,7 +120,6 @@ static void take_over(struct session *session, struct session *former)
 {
     uint64_t id = former->id;
 
-    watcher_stop_all(former);
     session_leave(former);
     session->id = id;
     memcpy(session->secret, former->secret, sizeof(session->secret));

@@ -240,7 +240,6 @@ void session_disconnect(struct session *session, enum session_disconnect how,
                                  .session_id = session->id};
 
     session->connection_id = 0;
-    takes_trust(&session->takes);
     if (session->is_closing) {
         DL_DELETE(session->all->closing, session);
         session->is_closing = false;
@@ -352,11 +351,11 @@ void session_heard(struct session *session, uint64_t now_ns)
 }
 
 void session_answered(struct session *session, const struct gate_chunk *chunk,
-                      bool is_told, uint64_t offset)
+                      uint64_t offset, uint64_t written)
 {
     assert(chunk->answers <= session->in_flight);
     session->in_flight -= chunk->answers;
-    takes_leave_gate(&session->takes, chunk->marked, is_told, offset);
+    takes_leave_gate(&session->takes, chunk->marked, offset, written);
 }
 
 void session_cut(struct session *session, uint64_t written)

@@ -70,10 +70,10 @@ size_t session_feed(struct session *session, const uint8_t *bytes,
 /* Stamps that bytes came at now_ns, also when they can't be fed yet. */
 void session_heard(struct session *session, uint64_t now_ns);
 
-/* A chunk was given to the connection: the kernel has some of it, or it lies
- * behind `offset` bytes of output. */
+/* A chunk was given to the connection. It lies behind `offset` bytes of output,
+ * of all of which the kernel has `written` bytes. */
 void session_answered(struct session *session, const struct gate_chunk *chunk,
-                      bool is_told, uint64_t offset);
+                      uint64_t offset, uint64_t written);
 
 /* The connection writes nothing more: of its output the kernel has `written`
  * bytes. Call it before session_disconnect() where that is so. */

@@ -66,28 +66,30 @@ bool takes_send(struct takes *takes, uint64_t acquire_id)
     return true;
 }
 
-void takes_leave_gate(struct takes *takes, uint32_t count, bool is_told,
-                      uint64_t offset)
-{
-    while (count > 0 && takes->in_gate != NULL) {
-        struct take *take = takes->in_gate;
-
-        count--;
-        DL_DELETE(takes->in_gate, take);
-        if (is_told) {
-            free(take);
-        } else {
-            take->offset = offset;
-            DL_APPEND(takes->in_buffer, take);
-        }
-    }
-}
-
-void takes_cut(struct takes *takes, uint64_t written)
+/* Drops those of which the kernel has a byte. */
+static void drop_told(struct takes *takes, uint64_t written)
 {
     while (takes->in_buffer != NULL && takes->in_buffer->offset < written) {
         drop(&takes->in_buffer, takes->in_buffer);
     }
+}
+
+void takes_leave_gate(struct takes *takes, uint32_t count, uint64_t offset,
+                      uint64_t written)
+{
+    for (; count > 0 && takes->in_gate != NULL; count--) {
+        struct take *take = takes->in_gate;
+
+        DL_DELETE(takes->in_gate, take);
+        take->offset = offset;
+        DL_APPEND(takes->in_buffer, take);
+    }
+    drop_told(takes, written);
+}
+
+void takes_cut(struct takes *takes, uint64_t written)
+{
+    drop_told(takes, written);
     DL_CONCAT(takes->unsent, takes->in_buffer);
     takes->in_buffer = NULL;
     DL_CONCAT(takes->unsent, takes->in_gate);

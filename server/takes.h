@@ -41,10 +41,10 @@ void takes_add(struct takes *takes, uint64_t acquire_id, const char *semaphore,
  * nothing that is kept here. One that is on its way already counts as told. */
 bool takes_send(struct takes *takes, uint64_t acquire_id);
 
-/* A chunk with `count` of them left the gate. The kernel has a byte of it, or
- * it lies in the buffer behind `offset` bytes of output. */
-void takes_leave_gate(struct takes *takes, uint32_t count, bool is_told,
-                      uint64_t offset);
+/* A chunk with `count` of them left the gate. It lies behind `offset` bytes of
+ * output, of all of which the kernel has `written` bytes. */
+void takes_leave_gate(struct takes *takes, uint32_t count, uint64_t offset,
+                      uint64_t written);
 
 /* Nothing more is written, and the kernel has `written` bytes of the output:
  * what is not among them is unsent. */

@@ -215,7 +215,7 @@ static void hear(struct conversation *conversation,
 
     if (conversation->is_plugged[number]) {
         if (conversation->clients[number] != NULL) {
-            session_answered(conversation->clients[number], chunk, false, 1);
+            session_answered(conversation->clients[number], chunk, 1, 1);
         }
         return;
     }
@@ -242,7 +242,7 @@ static void hear(struct conversation *conversation,
     }
     ck_assert_uint_eq(conversation->answers[number] - before, chunk->answers);
     if (conversation->clients[number] != NULL) {
-        session_answered(conversation->clients[number], chunk, true, 0);
+        session_answered(conversation->clients[number], chunk, 0, 1);
     }
 }
 

@@ -6,7 +6,7 @@
 
 Each step does something bad by chance: random bytes, broken and mutated
 frames, requests with odd values, half-open lines, resets in mid-frame, readers
-that never read, HTTP garbage, signals. Meanwhile a client that behaves must
+that never read, sessions resumed, ended and stolen, HTTP garbage, signals. Meanwhile a client that behaves must
 notice nothing, and in the end nothing may be left: no session, no permit, no
 descriptor. test_attack.py runs a short one."""
 import argparse
@@ -52,6 +52,7 @@ class Attack:
         self.daemon = daemon
         self.rng = random.Random(seed)
         self.lines = []
+        self.keys = []  # Of sessions that may be there still.
         self.lines_max = lines_max
         self.steps = 0
         self.bystander = daemon.client("bystander")
@@ -95,6 +96,11 @@ class Attack:
                 [pb.Part(semaphore=self.name(), permits=self.number())]},
             "cancel": lambda: {
                 "acquire_id": rng.randrange(max(1, id - 20), id + 2)},
+            "renew": lambda: {
+                "acquire_id": rng.randrange(max(1, id - 20), id + 2),
+                "hold_ms": rng.choice([0, 0, 1, 50, 2**64 - 1])},
+            "verify": lambda: {"grant_id": self.number(),
+                               "fence": self.number()},
             "post": lambda: {"semaphore": self.name(),
                              "permits": self.number()},
             "query": lambda: {"semaphore": self.name()},
@@ -143,9 +149,15 @@ class Attack:
         return data
 
     def hello(self):
-        return PREFACE + frame(message(
-            "hello", 0,
-            name=self.rng.choice([b"x", b"\xff\n\x1b", b"y" * 128])))
+        rng = self.rng
+        fields = {"name": rng.choice([b"x", b"\xff\n\x1b", b"y" * 128]),
+                  "linger_ms": rng.choice([0, 0, 50, 300])}
+        if self.keys and rng.random() < 0.3:
+            session_id, secret = rng.choice(self.keys[-20:])
+            secret = self.mutate(secret) if rng.random() < 0.1 else secret
+            fields[rng.choice(["resume", "resume", "end"])] = pb.SessionKey(
+                id=session_id, secret=secret[:40])
+        return PREFACE + frame(message("hello", 0, **fields))
 
     def bad_bytes(self, line):
         rng = self.rng
@@ -212,6 +224,9 @@ class Attack:
             line.send(data[:rng.randrange(1, len(data))])
         if choice > 0.9:
             line.read()
+        if line.key:
+            self.keys.append(line.key)
+            line.key = None
         if choice > 0.97:
             try:
                 line.socket.shutdown(rng.choice([socket.SHUT_WR,
@@ -286,6 +301,8 @@ class Line:
         self.closed = False
         self.deaf = False
         self.unsent = b""
+        self.head = b""  # What came first: the preface and Welcome.
+        self.key = None  # Of Welcome, for who takes it.
 
     def send(self, data):
         data = self.unsent + data
@@ -304,12 +321,27 @@ class Line:
             return
         try:
             while data := self.socket.recv(65536):
-                pass
+                self.read_head(data)
             self.closed = self.closed or not data
         except BlockingIOError:
             pass
         except OSError:
             self.closed = True
+
+
+    def read_head(self, data):
+        if len(self.head) >= 2000:
+            return
+        self.head += data[:2000]
+        if len(self.head) < 8:
+            return
+        length = struct.unpack_from(">I", self.head, 4)[0]
+        if len(self.head) >= 8 + length and not self.is_http:
+            answer = pb.ServerMessage()
+            answer.ParseFromString(self.head[8:8 + length])
+            if kind(answer) == "welcome":
+                self.key = answer.welcome.session_id, answer.welcome.secret
+            self.head = b"x" * 2000  # Nothing more is of interest.
 
 
 def attack(daemon, seed, seconds, lines_max):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sessions that outlive their lines: linger, resume, end, re-sent requests and
- * what is undone. c1, c2, ... are lines, not sessions. */
+/* Sessions that outlive their lines: linger, resume, end, re-sent requests. c1,
+ * c2, ... are lines, not sessions. */
 #include "session.h"
 
 #include <check.h>
@@ -31,44 +31,12 @@ static void teardown(void)
     conversation_destroy(talk);
 }
 
-static void define_counting(uint64_t id, const char *semaphore,
-                            uint32_t permits)
-{
-    struct wire_client_message message = {.id = id, .type = WIRE_DEFINE};
-
-    message.define.semaphore = semaphore;
-    message.define.fields = WIRE_FIELD_KIND | WIRE_FIELD_PERMITS;
-    message.define.kind = PERMIT_COUNTING;
-    message.define.permits = permits;
-    conversation_say(talk, 2, &message);
-    conversation_turn(talk);
-    talk->length = 0;
-}
-
-static void say_consume(int number, uint64_t id, uint32_t permits,
-                        int64_t wait_ms)
-{
-    struct wire_client_message message = {.id = id, .type = WIRE_ACQUIRE};
-
-    message.acquire.parts[0].semaphore = "pool";
-    message.acquire.parts[0].permits = permits;
-    message.acquire.parts[0].consume = true;
-    message.acquire.parts_count = 1;
-    message.acquire.wait_ms = wait_ms;
-    conversation_say(talk, number, &message);
-}
-
 static uint64_t available(const char *semaphore)
 {
     struct engine_semaphore_view view;
 
     ck_assert(engine_view_semaphore(talk->engine, semaphore, &view));
     return view.available;
-}
-
-static void hear(int number)
-{
-    session_heard(talk->clients[number], talk->now_ns);
 }
 
 START_TEST(b17_a_fin_starts_the_linger_and_nobody_else_is_granted_before)
@@ -286,7 +254,7 @@ START_TEST(who_falls_silent_is_closed_and_lingers)
     say_acquire(talk, 1, 3, "jobs", 1, 0);
     say_acquire(talk, 2, 2, "jobs", 1, -1);
     conversation_advance(talk, 14000);
-    hear(2);
+    session_heard(talk->clients[2], talk->now_ns);
     conversation_advance(talk, 1000);
     ck_assert(sessions_next_closing(talk->sessions, &connection_id));
     ck_assert_uint_eq(connection_id, 1);
@@ -359,6 +327,33 @@ START_TEST(a_grant_that_was_lost_meanwhile_is_said_to_be_lost)
 }
 END_TEST
 
+START_TEST(labels_stay_with_the_session)
+{
+    struct wire_client_message acquire = {.id = 3, .type = WIRE_ACQUIRE};
+    struct permit_holder_info row;
+    size_t total;
+
+    acquire.acquire.parts[0].semaphore = "jobs";
+    acquire.acquire.parts[0].permits = 1;
+    acquire.acquire.parts_count = 1;
+    acquire.acquire.labels[0] = (struct permit_label){"job", "nightly"};
+    acquire.acquire.labels_count = 1;
+    conversation_say(talk, 1, &acquire);
+    conversation_end(talk, 1, SESSION_DISCONNECT_BY_CLIENT);
+    ck_assert_uint_eq(sessions_view_holders(talk->sessions, "jobs", 0,
+                                            talk->now_ns, &row, 1, &total),
+                      1);
+    ck_assert(!row.client.connected);
+    ck_assert(conversation_return(talk, 3, 1000, 1, 0));
+    ck_assert_uint_eq(sessions_view_holders(talk->sessions, "jobs", 0,
+                                            talk->now_ns, &row, 1, &total),
+                      1);
+    ck_assert(row.client.connected);
+    ck_assert_uint_eq(row.labels_count, 1);
+    ck_assert_str_eq(row.labels[0].value, "nightly");
+}
+END_TEST
+
 START_TEST(what_is_lost_with_a_grace_is_live_no_more)
 {
     struct wire_client_message delete = {.id = 2, .type = WIRE_DELETE};
@@ -425,6 +420,7 @@ START_TEST(waiting_is_pushed_again_when_it_is_asked_again)
     sessions_push_waiting(talk->sessions, talk->now_ns, can_push, NULL);
     ck_assert(conversation_return(talk, 3, 1000, 1, 0));
     conversation_say(talk, 3, &acquire);
+    conversation_say(talk, 3, &acquire); /* It is one waiter all the same. */
     sessions_push_waiting(talk->sessions, talk->now_ns, can_push, NULL);
     conversation_expect(talk, "c2 #2 granted\n"
                               "c3 preface\n"
@@ -459,95 +455,6 @@ START_TEST(renew_is_answered_once_and_verify_anew)
 }
 END_TEST
 
-/* How far the Granted of what was taken for good comes, and who ends. */
-static const struct {
-    const char *name;
-    bool is_plugged; /* It reaches the buffer, but not the kernel. */
-    bool is_heard;   /* It reaches the kernel. */
-    bool is_cut;     /* The connection breaks; else the client has said FIN. */
-    uint64_t comes_back;
-} undo_cases[] = {
-    {"told", false, true, true, 0},
-    {"in the buffer of a broken line", true, true, true, 2},
-    {"in the gate of a broken line", false, false, true, 2},
-    {"in the gate, but the client still reads", false, false, false, 0},
-};
-
-START_TEST(b20_what_was_taken_for_good_comes_back_only_if_nobody_was_told)
-{
-    define_counting(900, "pool", 2);
-    say_consume(2, 901, 2, 0);
-    if (undo_cases[_i].is_plugged) {
-        conversation_plug(talk, 2);
-    }
-    if (undo_cases[_i].is_heard) {
-        conversation_turn(talk);
-    }
-    say_acquire(talk, 1, 3, "pool", 2, -1); /* Who waits behind is served. */
-    if (undo_cases[_i].is_cut) {
-        conversation_cut(talk, 2, SESSION_DISCONNECT_BY_CLIENT);
-    } else {
-        conversation_end(talk, 2, SESSION_DISCONNECT_BY_CLIENT);
-    }
-    conversation_turn(talk);
-    talk->transcript[talk->length] = '\0';
-    ck_assert_msg((strstr(talk->transcript, "c1 #3 granted") != NULL) ==
-                      (undo_cases[_i].comes_back == 2),
-                  "%s: %s", undo_cases[_i].name, talk->transcript);
-    talk->length = 0;
-    ck_assert_uint_eq(available("pool"), 0);
-    conversation_end(talk, 1, SESSION_DISCONNECT_BY_CLIENT);
-    conversation_advance(talk, 1000);
-    ck_assert_uint_eq(available("pool"), undo_cases[_i].comes_back);
-}
-END_TEST
-
-START_TEST(b20_what_is_told_to_who_comes_back_does_not_come_back)
-{
-    define_counting(900, "pool", 2);
-    say_consume(1, 3, 2, 0);
-    conversation_cut(talk, 1, SESSION_DISCONNECT_BY_CLIENT);
-    conversation_turn(talk);
-    ck_assert_uint_eq(available("pool"), 0); /* It may come back. */
-    ck_assert(conversation_return(talk, 3, 1000, 1, 0));
-    say_consume(3, 3, 2, 0);
-    conversation_expect(talk, "c3 preface\n"
-                              "c3 #1 welcome resumed\n"
-                              "c3 #3 granted\n");
-    conversation_cut(talk, 3, SESSION_DISCONNECT_BY_CLIENT);
-    conversation_advance(talk, 1000);
-    ck_assert_uint_eq(available("pool"), 0);
-}
-END_TEST
-
-START_TEST(b20_what_nobody_was_told_comes_back_when_the_linger_is_over)
-{
-    define_counting(900, "pool", 2);
-    say_consume(1, 3, 2, 0);
-    conversation_cut(talk, 1, SESSION_DISCONNECT_BY_CLIENT);
-    conversation_advance(talk, 999);
-    ck_assert_uint_eq(available("pool"), 0);
-    conversation_advance(talk, 1);
-    ck_assert_uint_eq(available("pool"), 2);
-}
-END_TEST
-
-START_TEST(b20_nothing_comes_back_to_a_semaphore_of_the_same_name)
-{
-    struct wire_client_message delete = {.id = 902, .type = WIRE_DELETE};
-
-    delete.delete.semaphore = "pool";
-    define_counting(900, "pool", 2);
-    say_consume(1, 3, 2, 0);
-    conversation_cut(talk, 1, SESSION_DISCONNECT_BY_CLIENT);
-    conversation_say(talk, 2, &delete);
-    conversation_expect(talk, "c2 #902 done\n");
-    define_counting(903, "pool", 7);
-    conversation_advance(talk, 1000);
-    ck_assert_uint_eq(available("pool"), 7);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("session_resume");
@@ -576,19 +483,11 @@ int main(void)
     tcase_add_test(tcase,
                    b18_a_release_whose_answer_was_lost_is_not_done_twice);
     tcase_add_test(tcase, a_grant_that_was_lost_meanwhile_is_said_to_be_lost);
+    tcase_add_test(tcase, labels_stay_with_the_session);
     tcase_add_test(tcase, what_is_lost_with_a_grace_is_live_no_more);
     tcase_add_test(tcase, what_the_client_has_is_forgotten_with_hello);
     tcase_add_test(tcase, waiting_is_pushed_again_when_it_is_asked_again);
     tcase_add_test(tcase, renew_is_answered_once_and_verify_anew);
-    tcase_add_loop_test(
-        tcase, b20_what_was_taken_for_good_comes_back_only_if_nobody_was_told,
-        0, (int)(sizeof(undo_cases) / sizeof(undo_cases[0])));
-    tcase_add_test(tcase,
-                   b20_what_is_told_to_who_comes_back_does_not_come_back);
-    tcase_add_test(tcase,
-                   b20_what_nobody_was_told_comes_back_when_the_linger_is_over);
-    tcase_add_test(tcase,
-                   b20_nothing_comes_back_to_a_semaphore_of_the_same_name);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
