@@ -77,7 +77,7 @@ struct session_limits {
 
 #define SESSION_HEARTBEAT_MS 5000
 #define SESSION_TIMEOUT_FACTOR 3 /* Session timeout, in heartbeats. */
-#define SESSION_LINGER_MAX_MS (3600 * 1000) /* That a client may ask for. */
+#define SESSION_LINGER_MAX_MS INT64_C(3600000) /* The most a client gets. */
 #define SESSION_GRACE_MS 5000 /* From Lost to the end of a forced grant. */
 
 _Static_assert(LIMIT_PERMITS_MAX == INT32_MAX, "permits are 31 bits wide");

@@ -76,6 +76,36 @@
             .permits = (n)                                                     \
         }                                                                      \
     }
+#define OPEN(ms, timeout, linger, resume, end)                                 \
+    {                                                                          \
+        .type = ENGINE_SESSION_OPEN, AT(ms), .session_open = {                 \
+            (timeout),                                                         \
+            (linger),                                                          \
+            (resume),                                                          \
+            (end)                                                              \
+        }                                                                      \
+    }
+#define HANG_UP(ms, session)                                                   \
+    {                                                                          \
+        .type = ENGINE_SESSION_DISCONNECT, AT(ms), .session_id = (session),    \
+        .session_disconnect = {                                                \
+            true                                                               \
+        }                                                                      \
+    }
+#define RENEW(ms, session, request, acquire, hold)                             \
+    {                                                                          \
+        .type = ENGINE_RENEW, AT(ms), FROM(session, request), .renew = {       \
+            (acquire),                                                         \
+            (hold)                                                             \
+        }                                                                      \
+    }
+#define VERIFY(ms, session, request, grant, of_fence)                          \
+    {                                                                          \
+        .type = ENGINE_VERIFY, AT(ms), FROM(session, request), .verify = {     \
+            (grant),                                                           \
+            (of_fence)                                                         \
+        }                                                                      \
+    }
 #define PLAIN(ms, kind, session)                                               \
     {                                                                          \
         .type = (kind), AT(ms), .session_id = (session)                        \
@@ -136,6 +166,47 @@ static const struct {
       PLAIN(99, ENGINE_TICK, 0), PLAIN(100, ENGINE_TICK, 0)},
      GRANTED(101, 1, 103, 0, 0) GRANTED(102, 3, 104, 7, 0)
          DONE(101, 0, "ENDED how=2") DONE(102, 0, "ENDED how=2")},
+    {"a fin starts the linger, which a resume ends",
+     {OPEN(0, 100, 20, 0, 0), ACQUIRE(1, 103, 1, 2, 0, 0),
+      ACQUIRE(2, 101, 2, 1, -1, 0), HANG_UP(7, 103), OPEN(26, 1, 0, 103, 0),
+      HANG_UP(30, 103), PLAIN(49, ENGINE_TICK, 0), PLAIN(50, ENGINE_TICK, 0)},
+     DONE(103, 0, "open: ok") GRANTED(103, 1, 104, 0, 0)
+         DONE(103, 0, "open: ok") GRANTED(101, 2, 105, 48, 0)
+             DONE(103, 0, "ENDED how=2")},
+    {"who is silent lingers then",
+     {OPEN(0, 30, 20, 0, 0), PLAIN(29, ENGINE_TICK, 0),
+      PLAIN(31, ENGINE_TICK, 0), PLAIN(49, ENGINE_TICK, 0),
+      PLAIN(50, ENGINE_TICK, 0)},
+     DONE(103, 0, "open: ok") DONE(103, 0, "SILENT")
+         DONE(103, 0, "ENDED how=2")},
+    {"what the server closes has its timeout and its linger",
+     {OPEN(0, 30, 20, 0, 0), PLAIN(10, ENGINE_SESSION_DISCONNECT, 103),
+      PLAIN(49, ENGINE_TICK, 0), OPEN(50, 90, 0, 103, 0)},
+     DONE(103, 0, "open: ok") DONE(103, 0, "ENDED how=2")
+         DONE(104, 0, "open: ok")},
+    {"who comes back has kept his place",
+     {OPEN(0, 90, 20, 0, 0), ACQUIRE(0, 101, 1, 2, 0, 0),
+      ACQUIRE(1, 103, 2, 2, -1, 0), ACQUIRE(2, 102, 3, 1, -1, 0),
+      HANG_UP(3, 103), RELEASE(4, 101, 4, 1, 1), OPEN(5, 1, 0, 103, 0),
+      PLAIN(6, ENGINE_SESSION_END, 102)},
+     DONE(103, 0, "open: ok") GRANTED(101, 1, 104, 0, 0)
+         DONE(101, 4, "release: ok") GRANTED(102, 3, 105, 2, 0)
+             DONE(103, 0, "open: ok") DONE(102, 0, "ENDED how=1")},
+    {"a session is ended before another opens",
+     {ACQUIRE(0, 101, 1, 2, 0, 0), ACQUIRE(1, 102, 2, 1, -1, 0),
+      OPEN(3, 50, 0, 101, 101)},
+     GRANTED(101, 1, 103, 0, 0) GRANTED(102, 2, 104, 2, 0)
+         DONE(101, 0, "ENDED how=1") DONE(105, 0, "open: ok")},
+    {"a renewed hold counts anew, and a lost one is gone",
+     {ACQUIRE(0, 101, 1, 1, 0, 10), RENEW(5, 101, 2, 1, 0),
+      RENEW(6, 102, 3, 1, 0), VERIFY(14, 102, 4, 103, 103),
+      VERIFY(14, 102, 5, 103, 102), VERIFY(15, 102, 6, 103, 103),
+      RENEW(16, 101, 7, 1, 9)},
+     GRANTED(101, 1, 103, 0, 10) DONE(101, 2, "renew: ok hold=10")
+         DONE(102, 3, "renew: not_held") DONE(102, 4, "verify: ok")
+             DONE(102, 5, "verify: not_held")
+                 DONE(101, 1, "LOST grant=103 reason=1 grace=0") DONE(
+                     102, 6, "verify: expired") DONE(101, 7, "renew: expired")},
     {"a shrink revokes nobody and refuses what became impossible",
      {ACQUIRE(0, 101, 1, 2, 0, 0), ACQUIRE(0, 102, 2, 2, -1, 0),
       ACQUIRE(0, 102, 3, 1, -1, 0), RESIZE(1, 1), RELEASE(2, 101, 4, 1, 1),
@@ -214,8 +285,8 @@ START_TEST(the_model_tells_the_story)
                                                 .max_waiters_per_session = 2,
                                                 .max_grants_per_session = 2};
     static const struct engine_event before[] = {
-        {.type = ENGINE_SESSION_OPEN, .session_open = {100}},
-        {.type = ENGINE_SESSION_OPEN, .session_open = {100}},
+        {.type = ENGINE_SESSION_OPEN, .session_open = {.timeout_ms = 100}},
+        {.type = ENGINE_SESSION_OPEN, .session_open = {.timeout_ms = 100}},
         {.type = ENGINE_DEFINE,
          .define = {"jobs", {.fields = ENGINE_FIELD_PERMITS, .permits = 2}}}};
     struct model *model = malloc(sizeof(*model));

@@ -150,7 +150,7 @@ static void describe_answer(const struct engine_answer *answer, char *text,
     } else if (blocked) {
         snprintf(text, size, " position=%" PRIu64 " in_the_way=%" PRIu64,
                  answer->position, answer->permits_in_the_way);
-    } else if (answer->to == ENGINE_RENEW) {
+    } else if (answer->to == ENGINE_RENEW && answer->status == PERMIT_OK) {
         snprintf(text, size, " hold=%" PRId64, answer->hold_ms);
     } else if (answer->to == ENGINE_POST) {
         snprintf(text, size, " available=%" PRIu64, answer->available);
