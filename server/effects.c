@@ -115,15 +115,23 @@ static void forget_takes(struct sessions *sessions, const char *semaphore)
     }
 }
 
-/* What a record says to a session, besides the effects. */
-static void note_record(struct session *session,
+/* What a record says to a session, besides the effects. Most say nothing. */
+static void note_record(const struct sessions *sessions,
                         const struct engine_record *record)
 {
-    if (record->type == ENGINE_RECORD_GRANTED && record->consume) {
+    bool is_take = record->type == ENGINE_RECORD_GRANTED && record->consume;
+    bool is_loss = record->type == ENGINE_RECORD_EXPIRED ||
+                   record->type == ENGINE_RECORD_REVOKED;
+    struct session *session =
+        is_take || is_loss ? session_find(sessions, record->session_id) : NULL;
+
+    if (session == NULL) {
+        return;
+    }
+    if (is_take) {
         takes_add(&session->takes, record->request_id, record->semaphore,
                   record->permits);
-    } else if (record->type == ENGINE_RECORD_EXPIRED ||
-               record->type == ENGINE_RECORD_REVOKED) {
+    } else {
         answers_lose(&session->answers, record->acquire_id, record->loss);
     }
 }
@@ -131,11 +139,7 @@ static void note_record(struct session *session,
 static void carry_out_record(struct sessions *sessions,
                              const struct engine_record *record)
 {
-    struct session *session = session_find(sessions, record->session_id);
-
-    if (session != NULL) {
-        note_record(session, record);
-    }
+    note_record(sessions, record);
     if (record->type == ENGINE_RECORD_DELETED) {
         forget_takes(sessions, record->semaphore);
     }
