@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* FAULTS B20: what a session took for good comes back when it ends, if no byte
- * of the Granted reached the kernel. */
+ * of the Granted reached the kernel. And what was not durable when its line
+ * broke is told to who comes back when it is. */
 #include "session.h"
 
 #include <check.h>
@@ -163,6 +164,35 @@ START_TEST(nothing_comes_back_to_a_semaphore_of_the_same_name)
 }
 END_TEST
 
+/* What was put becomes durable, and what waited for it is heard. */
+static void finish(struct conversation *late)
+{
+    conversation_turn(late);
+    late_store_finish(late->late);
+    conversation_turn(late);
+}
+
+START_TEST(welcome_waits_for_what_it_lists)
+{
+    struct conversation *late = conversation_create(true, NULL);
+
+    ck_assert_ptr_nonnull(late);
+    ck_assert(conversation_return(late, 1, 1000, 0, 0));
+    say_define(late, 1, 2, "jobs", 1);
+    finish(late);
+    late->length = 0;
+    say_acquire(late, 1, 3, "jobs", 1, 0);
+    conversation_turn(late);
+    conversation_end(late, 1, SESSION_DISCONNECT_BY_CLIENT);
+    ck_assert(conversation_return(late, 3, 1000, 1, 0));
+    conversation_expect(late, "c3 preface\n");
+    finish(late);
+    conversation_expect(late, "c3 #1 welcome resumed #3:jobs*1\n");
+    finish(late);
+    conversation_destroy(late);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("session_undo");
@@ -179,6 +209,7 @@ int main(void)
                    what_nobody_was_told_comes_back_when_the_linger_is_over);
     tcase_add_test(tcase, who_came_back_and_did_not_ask_was_not_told);
     tcase_add_test(tcase, nothing_comes_back_to_a_semaphore_of_the_same_name);
+    tcase_add_test(tcase, welcome_waits_for_what_it_lists);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
