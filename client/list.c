@@ -191,7 +191,7 @@ enum permit_status list_append(struct permit_list *list,
         return page->total > list->count ? PERMIT_E_PROTOCOL : PERMIT_OK;
     }
     if (page->kind != list->kind || page->offset != list->count ||
-        end > ROWS_MAX) {
+        end > page->total || end > ROWS_MAX) {
         return PERMIT_E_PROTOCOL;
     }
     if (reserve(list, page->count) != PERMIT_OK) {

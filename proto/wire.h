@@ -330,7 +330,7 @@ struct wire_server_message {
         struct wire_waiting waiting;
         struct {
             uint64_t grant_id;
-            enum permit_loss reason;
+            enum permit_loss reason; /* Or a number that is none of them. */
             int64_t grace_ms;
         } lost;
         struct {

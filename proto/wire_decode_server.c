@@ -372,8 +372,9 @@ static enum permit_status decode_lost(const Permit__V1__ServerMessage *outer,
     int reason = (int)outer->lost->reason;
 
     (void)arena;
-    if (reason < PERMIT_LOSS_HOLD || reason > PERMIT_LOSS_COUNT) {
-        return PERMIT_E_UNSUPPORTED;
+    /* Lost is lost, for a reason of a newer server's too. */
+    if (reason < PERMIT_LOSS_HOLD) {
+        return PERMIT_E_PROTOCOL;
     }
     ret_message->lost.grant_id = outer->lost->grant_id;
     ret_message->lost.reason = (enum permit_loss)reason;

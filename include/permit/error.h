@@ -76,7 +76,9 @@ enum permit_status {
 #undef X
 };
 
-/* Why a grant was lost. X(loss, value on the wire, name in JSON, text) */
+/* Why a grant was lost. A newer daemon may say a number that is none of these,
+ * which permit_loss_name() calls "unknown": it is lost all the same.
+ * X(loss, value on the wire, name in JSON, text) */
 #define PERMIT_LOSS_MAP(X)                                                     \
     X(PERMIT_LOSS_HOLD, 1, "hold", "its hold is over")                         \
     X(PERMIT_LOSS_SESSION, 2, "session", "its session ended")                  \

@@ -259,18 +259,38 @@ START_TEST(a_grant_without_a_number_closes_the_line)
 }
 END_TEST
 
+START_TEST(a_loss_for_a_newer_reason_is_a_loss)
+{
+    uint64_t id;
+
+    client_script_start(&script);
+    id = client_script_acquire(&script, "a", -1, 0, false);
+    client_script_granted(&script, id, 0, 0);
+    client_script_lost(&script, id, 100 + id, (enum permit_loss)99);
+    client_script_expect(&script, "[   0] > 2 ACQUIRE jobs\n"
+                                  "[   0] a ok\n"
+                                  "[   0] a LOST unknown\n");
+}
+END_TEST
+
 /* Else a list would seem to be all that there is. */
 START_TEST(a_page_without_the_rows_that_there_are_is_refused)
 {
     const struct wire_page none = {.kind = WIRE_LIST_SEMAPHORES};
     const struct wire_page held_back = {.kind = WIRE_LIST_SEMAPHORES,
                                         .total = 5};
+    const struct permit_semaphore_info rows[2] = {{.name = "a"}, {.name = "b"}};
+    const struct wire_page beyond = {.kind = WIRE_LIST_SEMAPHORES,
+                                     .total = 1,
+                                     .count = 2,
+                                     .semaphores = rows};
     struct permit_list *list =
         list_create(&memory_default, WIRE_LIST_SEMAPHORES);
 
     client_script_start(&script);
     ck_assert_int_eq(list_append(list, &none), PERMIT_OK);
     ck_assert_int_eq(list_append(list, &held_back), PERMIT_E_PROTOCOL);
+    ck_assert_int_eq(list_append(list, &beyond), PERMIT_E_PROTOCOL);
     permit_list_destroy(list);
 }
 END_TEST
@@ -324,6 +344,7 @@ int main(void)
     tcase_add_test(hostile, what_a_newer_server_says_is_passed_over);
     tcase_add_loop_test(hostile, every_split_says_the_same, 1, 64);
     tcase_add_test(hostile, no_changed_byte_does_harm);
+    tcase_add_test(hostile, a_loss_for_a_newer_reason_is_a_loss);
     tcase_add_loop_test(hostile, a_grant_without_a_number_closes_the_line, 0,
                         2);
     tcase_add_test(hostile, a_page_without_the_rows_that_there_are_is_refused);

@@ -47,8 +47,8 @@ static void write_conversation(void)
         .type = WIRE_WELCOME,
         .welcome = {.session_id = 7,
                     .boot_id = "b",
-                    .heartbeat_ms = TIMEOUT_MS,
-                    .session_timeout_ms = 4 * TIMEOUT_MS,
+                    .heartbeat_ms = 1000, /* No Ping takes Acquire's id. */
+                    .session_timeout_ms = 3000,
                     .server = "s"}});
     welcome_end = conversation_end;
     say(&(const struct wire_server_message){
@@ -122,7 +122,7 @@ static void use(struct permit_client *client, size_t said)
     ck_assert_int_eq(permit_grant_wait_lost(grant, -1, &loss), PERMIT_E_LOST);
     ck_assert_int_eq(loss, PERMIT_LOSS_SESSION);
     ck_assert(!permit_grant_is_valid(grant));
-    permit_grant_destroy(grant);
+    permit_grant_destroy(grant); /* At 0.9 of the session timeout. */
 }
 
 static void meet(size_t said)
@@ -136,7 +136,7 @@ static void meet(size_t said)
     ck_assert_int_eq(pthread_create(&server, NULL, serve, &said), 0);
     options.server = address;
     options.connect_timeout_ms = said < welcome_end ? TIMEOUT_MS : 5000;
-    options.answer_timeout_ms = TIMEOUT_MS;
+    options.answer_timeout_ms = said < conversation_end ? TIMEOUT_MS : 5000;
     status = permit_client_create(&options, &client, error, sizeof(error));
     if (said < welcome_end) {
         ck_assert_int_eq(status, PERMIT_E_DISCONNECTED);
