@@ -35,7 +35,8 @@ static int serve(int argc, char **argv, struct options *options,
             options->json = options->json || options_ask_for_json(argc, argv);
             return commands_is_unserved(name)
                        ? fail(options, "", name, " is not served yet")
-                       : fail(options, "no such command: ", name, "");
+                       : fail(options, "no such command: ", name,
+                              ". See permit --help");
         }
         result = options_parse(argc - options->command_index,
                                argv + options->command_index, options);
