@@ -49,8 +49,8 @@ struct core_event {
     enum permit_status status; /* ANSWER, DOWN. */
     const char *text;          /* ANSWER, DOWN: for people, never NULL. */
     enum permit_loss loss;     /* LOST. */
-    /* ANSWER of an acquire: its hold's deadline. LOST: nobody else has it
-     * before, by the grace that the server gave. */
+    /* ANSWER of an acquire or a Renew: the hold's deadline. LOST: nobody else
+     * has it before, by the grace that the server gave. */
     int64_t until_ns;
     uint64_t id; /* ANSWER: of the request. */
     /* What the server said; NULL if the client says it by itself. */

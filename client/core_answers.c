@@ -29,24 +29,29 @@ bool core_answer(struct core *core, struct request *request,
 }
 
 /* The server says nothing that makes a belief longer than the client asked for:
- * not a wait before the request, nor a hold beyond the one asked for. */
-static int64_t hold_until(const struct core *core,
-                          const struct request *request)
+ * not a hold beyond the one asked for, */
+static int64_t hold_in_force(const struct request *request, int64_t hold_ms)
 {
-    int64_t hold_ms = core->message.granted.hold_ms;
-    int64_t waited_ns = core_ns_from_ms(core->message.granted.waited_ms);
-    int64_t hold_ns;
-
     if (request->hold_ms != 0 && (hold_ms == 0 || hold_ms > request->hold_ms)) {
-        hold_ms = request->hold_ms;
+        return request->hold_ms;
     }
+    return hold_ms;
+}
+
+/* nor a wait before the request. */
+static int64_t hold_until(const struct core *core,
+                          const struct request *request, int64_t hold_ms,
+                          int64_t waited_ms)
+{
+    int64_t waited_ns = core_ns_from_ms(waited_ms);
+    int64_t hold_ns = core_ns_from_ms(hold_ms);
+
     if (hold_ms == 0) {
         return CORE_NEVER;
     }
     if (waited_ns > core->now_ns - request->sent_ns) {
         waited_ns = core->now_ns - request->sent_ns;
     }
-    hold_ns = core_ns_from_ms(hold_ms);
     return core_add_ns(request->sent_ns + waited_ns, hold_ns - hold_ns / 1000);
 }
 
@@ -65,7 +70,9 @@ static bool take_granted(struct core *core, struct request *request,
     struct held_grant *grant = core_find_grant(core, request->entry.id);
     bool is_cancelled = request->is_cancelled && grant != NULL;
     bool is_heard;
-    int64_t until_ns = hold_until(core, request);
+    int64_t hold_ms = hold_in_force(request, core->message.granted.hold_ms);
+    int64_t until_ns =
+        hold_until(core, request, hold_ms, core->message.granted.waited_ms);
 
     if (grant != NULL && (core->message.granted.grant_id == 0 ||
                           core->message.granted.fence == 0)) {
@@ -76,6 +83,7 @@ static bool take_granted(struct core *core, struct request *request,
     if (grant != NULL) {
         grant->is_granted = true;
         grant->grant_id = core->message.granted.grant_id;
+        grant->hold_ms = hold_ms;
         grant->until_ns = until_ns;
         core_fall_due(core, until_ns);
         if (request->is_silent || is_cancelled) {
@@ -127,7 +135,32 @@ static const enum wire_server_type answers[WIRE_CLIENT_TYPE_COUNT] = {
     [WIRE_RELEASE] = WIRE_DONE,    [WIRE_POST] = WIRE_POSTED,
     [WIRE_QUERY] = WIRE_SEMAPHORE, [WIRE_LIST] = WIRE_PAGE,
     [WIRE_DEFINE] = WIRE_DONE,     [WIRE_DELETE] = WIRE_DONE,
+    [WIRE_RENEW] = WIRE_RENEWED,   [WIRE_VERIFY] = WIRE_DONE,
 };
+
+/* Counts the hold anew from when Renew was sent. A grant that the client has
+ * stopped believing in meanwhile is not believed in again. */
+static bool take_renewed(struct core *core, struct request *request,
+                         struct core_event *ret_event)
+{
+    struct held_grant *grant = core_find_grant(core, request->grant);
+    int64_t hold_ms = hold_in_force(request, core->message.renewed.hold_ms);
+    int64_t until_ns = hold_until(core, request, hold_ms, 0);
+    bool is_late = grant == NULL || grant->is_lost || until_ns <= core->now_ns;
+    bool is_heard;
+
+    if (!is_late) {
+        grant->hold_ms = hold_ms;
+        grant->until_ns = until_ns;
+        core_fall_due(core, until_ns);
+    }
+    is_heard = core_answer(core, request,
+                           is_late ? PERMIT_E_EXPIRED : PERMIT_OK, ret_event);
+    if (is_heard && !is_late) {
+        ret_event->until_ns = until_ns;
+    }
+    return is_heard;
+}
 
 static bool take_answer(struct core *core, struct request *request,
                         struct core_event *ret_event)
@@ -140,6 +173,8 @@ static bool take_answer(struct core *core, struct request *request,
         status = PERMIT_E_UNSUPPORTED; /* A newer server's answer. */
     } else if (request->type == WIRE_ACQUIRE) {
         return take_granted(core, request, ret_event);
+    } else if (request->type == WIRE_RENEW) {
+        return take_renewed(core, request, ret_event);
     }
     if (request->type == WIRE_PING && status == PERMIT_OK) {
         core_alive(core, request->sent_ns);

@@ -32,8 +32,8 @@ struct request {
     bool is_cancelled; /* Acquire. */
     bool consume;      /* Acquire. */
     uint32_t permits;  /* Acquire; Release: 0 is all. */
-    int64_t hold_ms;   /* Acquire. */
-    uint64_t grant;    /* Release: its acquire_id. */
+    int64_t hold_ms;   /* Acquire, Renew: asked for; 0: no limit. */
+    uint64_t grant;    /* Release, Renew: its acquire_id. */
     char semaphore[WIRE_NAME_BYTES_MAX + 1]; /* Acquire. */
 };
 
@@ -44,6 +44,7 @@ struct held_grant {
     bool is_releasing; /* As a whole. */
     uint64_t grant_id;
     uint32_t permits;
+    int64_t hold_ms;  /* In force, as the client counts it; 0: no limit. */
     int64_t until_ns; /* Its hold's end; CORE_NEVER without one. */
     void *arg;        /* NULL: nobody wants to hear of it. */
     char semaphore[WIRE_NAME_BYTES_MAX + 1];

@@ -82,6 +82,19 @@ static void note_release(struct request *request,
         release->parts_count == 0 ? 0 : release->parts[0].permits;
 }
 
+static void note_renew(struct core *core, struct request *request,
+                       const struct wire_client_message *message)
+{
+    const struct held_grant *grant =
+        core_find_grant(core, message->renew.acquire_id);
+
+    request->grant = message->renew.acquire_id;
+    request->hold_ms = message->renew.hold_ms;
+    if (request->hold_ms == 0 && grant != NULL) {
+        request->hold_ms = grant->hold_ms; /* As before. */
+    }
+}
+
 /* The grant is made before its acquire is sent, so that no answer can find the
  * client without memory for it. */
 static void expect_grant(struct core *core, struct held_grant *grant,
@@ -130,6 +143,8 @@ enum permit_status core_ask(struct core *core, const struct core_request *from,
         note_acquire(request, &message->acquire);
     } else if (message->type == WIRE_RELEASE) {
         note_release(request, &message->release);
+    } else if (message->type == WIRE_RENEW) {
+        note_renew(core, request, message);
     }
     request->bytes = core_put(core, message);
     request->entry.id = message->id;

@@ -42,7 +42,8 @@ static const char *const type_names[] = {
     [WIRE_CANCEL] = "CANCEL", [WIRE_RELEASE] = "RELEASE",
     [WIRE_POST] = "POST",     [WIRE_QUERY] = "QUERY",
     [WIRE_LIST] = "LIST",     [WIRE_DEFINE] = "DEFINE",
-    [WIRE_DELETE] = "DELETE", [WIRE_UNKNOWN] = "?"};
+    [WIRE_DELETE] = "DELETE", [WIRE_RENEW] = "RENEW",
+    [WIRE_VERIFY] = "VERIFY", [WIRE_UNKNOWN] = "?"};
 
 static void note_sent(struct client_script *script,
                       const struct wire_client_message *message)
@@ -254,6 +255,15 @@ void client_script_lost(struct client_script *script, uint64_t id,
     client_script_say(script, &message);
 }
 
+void client_script_renewed(struct client_script *script, uint64_t id,
+                           int64_t hold_ms)
+{
+    client_script_say(
+        script,
+        &(const struct wire_server_message){
+            .id = id, .type = WIRE_RENEWED, .renewed = {.hold_ms = hold_ms}});
+}
+
 /* -------------------------------------------------------------- what is asked
  */
 
@@ -310,6 +320,16 @@ uint64_t client_script_ask(struct client_script *script, const char *name,
         message.list.kind = WIRE_LIST_SEMAPHORES;
         message.list.name = "";
     }
+    return ask(script, name, &message, 0);
+}
+
+uint64_t client_script_renew(struct client_script *script, const char *name,
+                             uint64_t acquire_id, int64_t hold_ms)
+{
+    struct wire_client_message message = {
+        .type = WIRE_RENEW,
+        .renew = {.acquire_id = acquire_id, .hold_ms = hold_ms}};
+
     return ask(script, name, &message, 0);
 }
 

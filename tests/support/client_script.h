@@ -51,6 +51,8 @@ void client_script_say_type(struct client_script *script, uint64_t id,
                             enum wire_server_type type);
 void client_script_lost(struct client_script *script, uint64_t id,
                         uint64_t grant_id, enum permit_loss loss);
+void client_script_renewed(struct client_script *script, uint64_t id,
+                           int64_t hold_ms);
 
 /* Asks, as `name`; returns the id, or 0 if it could not be asked. Answers are
  * waited for until a second after the wait. */
@@ -58,6 +60,8 @@ uint64_t client_script_acquire(struct client_script *script, const char *name,
                                int64_t wait_ms, int64_t hold_ms, bool consume);
 uint64_t client_script_ask(struct client_script *script, const char *name,
                            enum wire_client_type type);
+uint64_t client_script_renew(struct client_script *script, const char *name,
+                             uint64_t acquire_id, int64_t hold_ms);
 enum permit_status client_script_release(struct client_script *script,
                                          const char *name, uint64_t acquire_id,
                                          uint32_t permits);
