@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "address.h"
+#include "clock.h"
 #include "memory.h"
 #include "sized.h"
 
@@ -62,6 +64,17 @@ static void take_names(struct settings *settings, const char *name,
     user_name(user, sizeof(user));
     (void)snprintf(settings->name, sizeof(settings->name), "%.48s@%.64s:%d",
                    user, settings->host, (int)getpid());
+}
+
+static uint64_t take_seed(void)
+{
+    uint64_t seed;
+
+    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0) {
+        /* A machine that has just started: not all of them do at once. */
+        seed = (uint64_t)clock_now_ns() ^ (uint64_t)getpid() << 48;
+    }
+    return seed;
 }
 
 static enum permit_status check(const struct permit_options *options,
@@ -127,6 +140,7 @@ enum permit_status settings_init(const struct permit_options *options,
     take_names(&settings, name, own.purpose != NULL ? own.purpose : "");
     settings.connect_timeout_ms = own.connect_timeout_ms;
     settings.answer_timeout_ms = own.answer_timeout_ms;
+    settings.seed = take_seed();
     settings.log = own.log;
     settings.log_arg = own.log_arg;
     *ret_settings = settings;

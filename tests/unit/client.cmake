@@ -10,6 +10,10 @@ foreach(name client_core client_hostile client_opening)
     PRIVATE ${PROJECT_SOURCE_DIR}/client ${PROJECT_SOURCE_DIR}/proto)
 endforeach()
 
+permit_test(client_backoff LIBS permit_static)
+target_include_directories(test_client_backoff
+  PRIVATE ${PROJECT_SOURCE_DIR}/client)
+
 permit_test(client_connector SOURCES client_connector.c ../support/daemon.c
             LIBS permit_static)
 target_include_directories(test_client_connector
