@@ -10,9 +10,11 @@ foreach(name client_core client_hostile client_opening)
     PRIVATE ${PROJECT_SOURCE_DIR}/client ${PROJECT_SOURCE_DIR}/proto)
 endforeach()
 
-permit_test(client_backoff LIBS permit_static)
-target_include_directories(test_client_backoff
-  PRIVATE ${PROJECT_SOURCE_DIR}/client)
+foreach(name client_backoff client_local_limit)
+  permit_test(${name} LIBS permit_static)
+  target_include_directories(test_${name}
+    PRIVATE ${PROJECT_SOURCE_DIR}/client ${PROJECT_SOURCE_DIR}/tests/sim)
+endforeach()
 
 permit_test(client_connector SOURCES client_connector.c ../support/daemon.c
             LIBS permit_static)
