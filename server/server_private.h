@@ -99,6 +99,7 @@ void server_set_accepting(struct server *server, bool is_on);
 /* Returns false without memory. */
 bool server_heed_signals(struct server *server);
 
+/* For good: the process is about to end. */
 void server_ignore_signals(struct server *server);
 
 /* Tells every client to go and ends the loop when they are gone, or after 4 s.

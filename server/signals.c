@@ -73,16 +73,16 @@ static void on_reload(evutil_socket_t fd, short what, void *arg)
     server_reload(arg);
 }
 
+static const struct {
+    int number;
+    event_callback_fn callback;
+} handlers[SIGNALS_COUNT] = {{SIGTERM, on_term},
+                             {SIGINT, on_term},
+                             {SIGUSR2, on_drain},
+                             {SIGHUP, on_reload}};
+
 bool server_heed_signals(struct server *server)
 {
-    static const struct {
-        int number;
-        event_callback_fn callback;
-    } handlers[SIGNALS_COUNT] = {{SIGTERM, on_term},
-                                 {SIGINT, on_term},
-                                 {SIGUSR2, on_drain},
-                                 {SIGHUP, on_reload}};
-
     server->stop_timer = evtimer_new(server->base, on_stop_limit, server);
     server->drain_timer = evtimer_new(server->base, on_drain_limit, server);
     if (server->stop_timer == NULL || server->drain_timer == NULL) {
@@ -101,6 +101,14 @@ bool server_heed_signals(struct server *server)
 
 void server_ignore_signals(struct server *server)
 {
+    sigset_t ours;
+
+    /* Without its event a signal would kill; but the end is decided. */
+    (void)sigemptyset(&ours);
+    for (size_t i = 0; i < SIGNALS_COUNT; i++) {
+        (void)sigaddset(&ours, handlers[i].number);
+    }
+    (void)sigprocmask(SIG_BLOCK, &ours, NULL);
     for (size_t i = 0; i < SIGNALS_COUNT; i++) {
         server_free_event(server->signals[i]);
     }
