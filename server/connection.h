@@ -55,7 +55,9 @@ void connections_add(struct connections *connections, int fd, const char *host,
  * PERMIT_E_UNAVAILABLE (the store has failed). */
 enum permit_status connections_turn(struct connections *connections);
 
-/* Sends Goaway to all, and closes each when it was told, or after a second. */
+/* Sends Goaway to all, and closes each when it was told, or after a second.
+ * With DRAINING only to those that have said Hello and hold nothing: holders go
+ * on, and who says Hello next may be one. */
 void connections_goaway(struct connections *connections,
                         enum wire_goaway_reason reason, int64_t retry_after_ms,
                         const char *detail);

@@ -345,7 +345,9 @@ void connections_goaway(struct connections *connections,
 
     HASH_ITER(hh, connections->by_id, connection, next)
     {
-        if (connection->session != NULL) {
+        if (connection->session != NULL &&
+            (reason != WIRE_GOAWAY_DRAINING ||
+             session_holds_nothing(connection->session))) {
             session_goaway(connection->session, reason, retry_after_ms, detail);
             connections_set_closing(connection);
         }

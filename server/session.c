@@ -380,6 +380,16 @@ const char *session_client_name(const struct session *session)
     return session->name;
 }
 
+bool session_holds_nothing(const struct session *session)
+{
+    struct engine_session_view view;
+
+    return session->stage == SESSION_STAGE_READY &&
+           engine_view_session(session->all->options.engine, session->id,
+                               &view) &&
+           view.grants == 0;
+}
+
 uint64_t session_get_id(const struct session *session)
 {
     return session->id != 0 ? session->id : session->former_id;

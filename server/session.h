@@ -98,6 +98,9 @@ const char *session_close_reason(const struct session *session);
 const char *session_client_name(const struct session *session);
 uint64_t session_get_id(const struct session *session);
 
+/* Is it READY, without a grant? */
+bool session_holds_nothing(const struct session *session);
+
 /* Sends Goaway and makes the stage CLOSING; nothing more is obeyed. From
  * PREFACE it only becomes CLOSING. */
 void session_goaway(struct session *session, enum wire_goaway_reason reason,

@@ -6,7 +6,7 @@
 #include "log.h"
 
 #define STOP_MS 4000        /* SIGTERM to exit, at most. */
-#define RETRY_AFTER_MS 1000 /* What a client is told at SIGTERM. */
+#define RETRY_AFTER_MS 1000 /* What a client is told that must go. */
 
 void server_begin_stop(struct server *server, const char *why)
 {
@@ -58,12 +58,13 @@ static void on_drain(evutil_socket_t fd, short what, void *arg)
     server->is_draining = true;
     log_event(LOG_INFO, "draining", "why=signal");
     server_apply(server, &event);
+    connections_goaway(server->connections, WIRE_GOAWAY_DRAINING,
+                       RETRY_AFTER_MS, "the daemon drains");
     if (server->config->drain_timeout_ms >= 0) {
         struct timeval limit =
             server_after_ms(server->config->drain_timeout_ms);
         (void)event_add(server->drain_timer, &limit);
     }
-    server_want_turn(server, false);
 }
 
 static void on_reload(evutil_socket_t fd, short what, void *arg)

@@ -337,14 +337,20 @@ def test_a6_a_slow_reader_does_not_stop_the_end(start_daemon):
 
 def test_sigusr2_drains(start_daemon):
     daemon = start_daemon()
-    with daemon.client() as holder, daemon.client() as waiter:
+    with daemon.client() as holder, daemon.client() as waiter, \
+            daemon.client() as idle, daemon.connect() as opening:
         holder.define("jobs")
         grant = holder.acquire("jobs")
         waiting = waiter.send_acquire("jobs", wait_ms=-1)
         waiter.ping()
         daemon.send_signal(signal.SIGUSR2)
         assert reason(waiter.answer(waiting)) == "DRAINING"
-        assert reason(waiter.acquire("jobs")) == "DRAINING"
+        for line in (waiter, idle):
+            end = line.push("goaway")
+            assert goaway(end) == "DRAINING" and end.goaway.retry_after_ms > 0
+            line.wait_closed()
+        opening.hello()  # It might be a holder that comes back.
+        assert reason(opening.acquire("jobs", wait_ms=-1)) == "DRAINING"
         status, _, data = daemon.get("/readyz")
         assert status == 503 and "draining" in data["failing"]
         assert daemon.get("/livez")[0] == 200
@@ -352,7 +358,7 @@ def test_sigusr2_drains(start_daemon):
         holder.ping()
         assert daemon.process.poll() is None
         assert kind(holder.release(grant.id)) == "done"
-        holder.wait_closed()
+        assert holder.wait_goaway() == opening.wait_goaway() == "SHUTDOWN"
     assert daemon.wait(10) == 0
 
 
