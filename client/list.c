@@ -8,7 +8,7 @@
 /* No daemon has more rows than this: its own limits are far below. */
 #define ROWS_MAX 16777216u
 
-/* The strings and labels of one page. */
+/* The strings, labels and slots of one page. */
 struct texts {
     struct texts *next;
     char bytes[];
@@ -61,7 +61,8 @@ void permit_list_destroy(struct permit_list *list)
 /* ------------------------------------------------------------------- strings
  */
 
-/* Counts the bytes of strings and labels, or with `to` moves them there. */
+/* Counts the bytes of strings, labels and slots, or with `to` moves them there.
+ */
 struct mover {
     char *to; /* NULL: only count. */
     size_t bytes;
@@ -113,6 +114,24 @@ static void move_labels(struct mover *mover, const struct permit_label **labels,
     *labels = moved != NULL ? moved : *labels;
 }
 
+static void move_slots(struct mover *mover, struct permit_holder_info *holder)
+{
+    const size_t align = _Alignof(uint32_t);
+    size_t bytes = holder->slots_count * sizeof(*holder->slots);
+
+    if (bytes == 0) {
+        return;
+    }
+    mover->bytes = (mover->bytes + align - 1) / align * align;
+    if (mover->to != NULL) {
+        uint32_t *moved = (void *)(mover->to + mover->bytes);
+
+        memcpy(moved, holder->slots, bytes);
+        holder->slots = moved;
+    }
+    mover->bytes += bytes;
+}
+
 static void move_rows(struct mover *mover, struct permit_list *list,
                       size_t first, size_t end)
 {
@@ -124,6 +143,7 @@ static void move_rows(struct mover *mover, struct permit_list *list,
             move_client(mover, &list->holders[i].client);
             move_labels(mover, &list->holders[i].labels,
                         list->holders[i].labels_count);
+            move_slots(mover, &list->holders[i]);
         } else {
             move(mover, &list->waiters[i].semaphore);
             move_client(mover, &list->waiters[i].client);

@@ -214,7 +214,8 @@ cJSON *json_semaphore(const struct permit_semaphore_info *info)
         add_number(object, "waiters", info->waiters) &&
         add_number(object, "waiting_permits", info->waiting_permits) &&
         add_number(object, "max_queue", info->max_queue) &&
-        add_number(object, "bypass", 0) && add_bool(object, "slots", false) &&
+        add_number(object, "bypass", 0) &&
+        add_bool(object, "slots", info->slots) &&
         json_add_text(object, "state", json_state(info)) &&
         json_add_id(object, "fence", info->fence) &&
         json_add_seconds(object, "oldest_wait_seconds", info->oldest_wait_ms) &&
@@ -245,6 +246,17 @@ static bool add_parts(cJSON *object, const char *semaphore, uint32_t permits)
     }
     return json_add_text(part, "semaphore", semaphore) &&
            add_number(part, "permits", permits);
+}
+
+static bool add_slots(cJSON *object, const uint32_t *slots, uint32_t count)
+{
+    cJSON *added = cJSON_AddArrayToObject(object, "slots");
+    bool is_added = added != NULL;
+
+    for (uint32_t i = 0; i < count && is_added; i++) {
+        is_added = cJSON_AddItemToArray(added, cJSON_CreateNumber(slots[i]));
+    }
+    return is_added;
 }
 
 /* From session_id to identity. */
@@ -301,7 +313,7 @@ cJSON *json_holder(const struct permit_holder_info *info, int64_t now_ms)
               json_add_id(object, "grant_id", info->grant_id) &&
               json_add_id(object, "fence", info->fence) &&
               add_number(object, "permits", info->permits) &&
-              cJSON_AddArrayToObject(object, "slots") != NULL &&
+              add_slots(object, info->slots, info->slots_count) &&
               add_parts(object, info->semaphore, info->permits) &&
               add_client(object, &info->client) &&
               add_labels(object, info->labels, info->labels_count) &&

@@ -31,8 +31,10 @@
 #define WIRE_PRIORITY_MAX 7
 /* Rows of a page; of large ones with labels fewer fit into a frame. */
 #define WIRE_PAGE_ROWS_MAX 64
-/* Live grants of one Welcome or Grants: so many always fit into a frame. */
+/* Live grants of one Welcome or Grants: so many, with so many slots of all of
+ * them together, always fit into a frame. */
 #define WIRE_GRANTS_ROWS_MAX 256
+#define WIRE_GRANTS_SLOTS_MAX 8192
 /* The largest frame of wire_encode_client(), its header too: an Acquire with
  * all its parts and labels. */
 #define WIRE_REQUEST_BYTES_MAX 3584u
@@ -164,6 +166,7 @@ struct wire_define {
     uint64_t max_queue;
     int64_t max_wait_ms; /* -1: no limit. */
     int64_t hold_ms;     /* 0: no limit. */
+    bool slots;
 };
 
 struct wire_client_message {
@@ -256,6 +259,8 @@ struct wire_live_grant {
     uint64_t fence;
     const char *semaphore;
     uint32_t permits;
+    const uint32_t *slots; /* Of its permits, rising. */
+    uint32_t slots_count;  /* 0: the semaphore has none. */
 };
 
 /* Some of a resumed session's live grants. */
@@ -308,7 +313,10 @@ struct wire_server_message {
             uint64_t grant_id;
             uint64_t fence;
             int64_t waited_ms;
-            int64_t hold_ms; /* 0: no limit. */
+            int64_t hold_ms;       /* 0: no limit. */
+            const uint32_t *slots; /* Of its permits, rising. */
+            uint32_t slots_count;  /* 0: the semaphore has none. */
+            const char *semaphore; /* Written only with slots. */
         } granted;
         struct {
             enum permit_status reason; /* -1 to -21. */

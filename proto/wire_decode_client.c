@@ -352,6 +352,9 @@ static const char *decode_define(const Permit__V1__ClientMessage *outer,
     if ((to->fields & WIRE_FIELD_HOLD) != 0) {
         to->hold_ms = wire_duration_ms(from->hold_ms);
     }
+    if ((to->fields & WIRE_FIELD_SLOTS) != 0) {
+        to->slots = from->slots != 0;
+    }
     if ((to->fields & WIRE_FIELD_PERMITS) != 0) {
         return decode_define_permits(from, to);
     }

@@ -18,6 +18,14 @@ static const char *first_semaphore(Permit__V1__Part *const *parts, size_t count)
     return count == 0 ? "" : wire_text(parts[0]->semaphore);
 }
 
+/* They are in the arena already; none if the first part has none. */
+static const uint32_t *first_slots(Permit__V1__Part *const *parts, size_t count,
+                                   uint32_t *ret_count)
+{
+    *ret_count = count == 0 ? 0 : (uint32_t)parts[0]->n_slots;
+    return count == 0 ? NULL : parts[0]->slots;
+}
+
 /* Returns false if the arena is full. */
 static bool read_live(Permit__V1__LiveGrant *const *from, size_t count,
                       struct wire_arena *arena, struct wire_live_grants *to)
@@ -37,6 +45,8 @@ static bool read_live(Permit__V1__LiveGrant *const *from, size_t count,
         rows[i].semaphore = first_semaphore(row->parts, row->n_parts);
         rows[i].permits =
             row->n_parts == 0 ? 0 : wire_saturate_u32(row->parts[0]->permits);
+        rows[i].slots =
+            first_slots(row->parts, row->n_parts, &rows[i].slots_count);
     }
     to->rows = rows;
     to->count = (uint32_t)count;
@@ -85,12 +95,17 @@ static enum permit_status
 decode_granted(const Permit__V1__ServerMessage *outer, struct wire_arena *arena,
                struct wire_server_message *ret_message)
 {
+    const Permit__V1__Granted *from = outer->granted;
+
     (void)arena;
-    ret_message->granted.grant_id = outer->granted->grant_id;
-    ret_message->granted.fence = outer->granted->fence;
-    ret_message->granted.waited_ms =
-        wire_duration_ms(outer->granted->waited_ms);
-    ret_message->granted.hold_ms = wire_duration_ms(outer->granted->hold_ms);
+    ret_message->granted.grant_id = from->grant_id;
+    ret_message->granted.fence = from->fence;
+    ret_message->granted.waited_ms = wire_duration_ms(from->waited_ms);
+    ret_message->granted.hold_ms = wire_duration_ms(from->hold_ms);
+    ret_message->granted.slots = first_slots(from->slots, from->n_slots,
+                                             &ret_message->granted.slots_count);
+    ret_message->granted.semaphore =
+        first_semaphore(from->slots, from->n_slots);
     return PERMIT_OK;
 }
 
@@ -174,6 +189,7 @@ static enum permit_status read_semaphore(const Permit__V1__Semaphore *from,
         to->lost_total[i] = from->lost_total[i];
     }
     to->durable = from->durable != 0;
+    to->slots = from->slots != 0;
     return PERMIT_OK;
 }
 
@@ -269,6 +285,8 @@ static enum permit_status read_holders(const Permit__V1__Page *from,
         rows[i].held_ms = wire_duration_ms(row->held_ms);
         rows[i].waited_ms = wire_duration_ms(row->waited_ms);
         rows[i].expires_in_ms = less_1(row->expires_in_ms_plus_1);
+        rows[i].slots =
+            first_slots(row->parts, row->n_parts, &rows[i].slots_count);
         if (!read_labels(row->labels, row->n_labels, arena, &rows[i].labels,
                          &rows[i].labels_count)) {
             return PERMIT_E_PROTOCOL;

@@ -193,6 +193,7 @@ static size_t encode_define(const struct wire_client_message *message,
     to.max_queue = from->max_queue;
     to.max_wait_ms = from->max_wait_ms;
     to.hold_ms = (uint64_t)from->hold_ms;
+    to.slots = from->slots;
     return pack(message, CASE(DEFINE), &to.base, buffer, capacity);
 }
 

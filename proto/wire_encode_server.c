@@ -33,6 +33,17 @@ static size_t pack(const struct wire_server_message *message, int message_case,
 
 #define CASE(name) PERMIT__V1__SERVER_MESSAGE__MESSAGE_##name
 
+static void fill_part(const char *semaphore, uint32_t permits,
+                      const uint32_t *slots, uint32_t slots_count,
+                      Permit__V1__Part *to)
+{
+    permit__v1__part__init(to);
+    to->semaphore = wire_from_text(semaphore);
+    to->permits = permits;
+    to->n_slots = slots_count;
+    to->slots = (uint32_t *)slots; /* Only read. */
+}
+
 /* What the rows of live grants point to. */
 struct live_rows {
     Permit__V1__LiveGrant rows[WIRE_GRANTS_ROWS_MAX];
@@ -46,9 +57,9 @@ static void fill_live(const struct wire_live_grants *from, struct live_rows *to)
     assert(from->count <= WIRE_GRANTS_ROWS_MAX);
     for (uint32_t i = 0; i < from->count; i++) {
         permit__v1__live_grant__init(&to->rows[i]);
-        permit__v1__part__init(&to->parts[i]);
-        to->parts[i].semaphore = wire_from_text(from->rows[i].semaphore);
-        to->parts[i].permits = from->rows[i].permits;
+        fill_part(from->rows[i].semaphore, from->rows[i].permits,
+                  from->rows[i].slots, from->rows[i].slots_count,
+                  &to->parts[i]);
         to->part_pointers[i] = &to->parts[i];
         to->rows[i].acquire_id = from->rows[i].acquire_id;
         to->rows[i].grant_id = from->rows[i].grant_id;
@@ -100,7 +111,15 @@ static size_t encode_granted(const struct wire_server_message *message,
                              uint8_t *buffer, size_t capacity)
 {
     Permit__V1__Granted to = PERMIT__V1__GRANTED__INIT;
+    Permit__V1__Part part;
+    Permit__V1__Part *part_pointer = &part;
 
+    if (message->granted.slots_count > 0) {
+        fill_part(message->granted.semaphore, message->granted.slots_count,
+                  message->granted.slots, message->granted.slots_count, &part);
+        to.n_slots = 1;
+        to.slots = &part_pointer;
+    }
     to.grant_id = message->granted.grant_id;
     to.fence = message->granted.fence;
     to.waited_ms = (uint64_t)message->granted.waited_ms;
@@ -174,6 +193,7 @@ static void fill_semaphore(const struct permit_semaphore_info *from,
     to->n_lost_total = PERMIT_LOSS_COUNT;
     to->lost_total = (uint64_t *)from->lost_total; /* Only read. */
     to->durable = from->durable;
+    to->slots = from->slots;
 }
 
 static size_t encode_semaphore(const struct wire_server_message *message,
@@ -206,15 +226,6 @@ struct row_parts {
     Permit__V1__Label labels[WIRE_LABELS_MAX];
     Permit__V1__Label *label_pointers[WIRE_LABELS_MAX];
 };
-
-static void fill_part(const char *semaphore, uint32_t permits,
-                      struct row_parts *to)
-{
-    permit__v1__part__init(&to->part);
-    to->part.semaphore = wire_from_text(semaphore);
-    to->part.permits = permits;
-    to->part_pointer = &to->part;
-}
 
 static void fill_labels(const struct permit_label *from, uint32_t count,
                         struct row_parts *to)
@@ -303,7 +314,9 @@ static size_t encode_holders(const struct wire_server_message *message,
 
         permit__v1__holder__init(&rows[i]);
         fill_client(&from->client, &parts[i].client);
-        fill_part(from->semaphore, from->permits, &parts[i]);
+        fill_part(from->semaphore, from->permits, from->slots,
+                  from->slots_count, &parts[i].part);
+        parts[i].part_pointer = &parts[i].part;
         fill_labels(from->labels, from->labels_count, &parts[i]);
         rows[i].grant_id = from->grant_id;
         rows[i].fence = from->fence;
@@ -339,7 +352,8 @@ static size_t encode_waiters(const struct wire_server_message *message,
 
         permit__v1__waiter__init(&rows[i]);
         fill_client(&from->client, &parts[i].client);
-        fill_part(from->semaphore, from->permits, &parts[i]);
+        fill_part(from->semaphore, from->permits, NULL, 0, &parts[i].part);
+        parts[i].part_pointer = &parts[i].part;
         fill_labels(from->labels, from->labels_count, &parts[i]);
         rows[i].acquire_id = from->acquire_id;
         rows[i].position = from->position;

@@ -143,7 +143,8 @@ static uint64_t hash_define(const struct wire_client_message *message,
     hash = mix(hash, define->permits);
     hash = mix(hash, define->max_queue);
     hash = mix(hash, (uint64_t)define->max_wait_ms);
-    return mix(hash, (uint64_t)define->hold_ms);
+    hash = mix(hash, (uint64_t)define->hold_ms);
+    return mix(hash, define->slots);
 }
 
 static uint64_t hash_delete(const struct wire_client_message *message,

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define PERMIT_SLOTS_MAX 1024 /* Permits of a semaphore with slots. */
+
 enum permit_kind { PERMIT_BOUNDED = 1, PERMIT_COUNTING = 2, PERMIT_RATE = 3 };
 
 enum permit_set_aside {
@@ -44,6 +46,7 @@ struct permit_semaphore_info {
     uint64_t queue_full_total;
     uint64_t lost_total[5]; /* By enum permit_loss, less one. */
     bool durable;           /* Its grants survive a restart. */
+    bool slots;             /* Each permit of a grant has a slot. */
 };
 
 /* Who a session says it is; it decides nothing. */
@@ -74,6 +77,8 @@ struct permit_holder_info {
     int64_t expires_in_ms; /* -1: never. */
     const struct permit_label *labels;
     uint32_t labels_count;
+    const uint32_t *slots; /* One a permit, rising. */
+    uint32_t slots_count;  /* 0: the semaphore has no slots. */
 };
 
 struct permit_waiter_info {

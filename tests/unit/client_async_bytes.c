@@ -137,7 +137,9 @@ static size_t make_answers(uint8_t *to, size_t room)
                      .server = "permitd/test"}},
         {.id = 2, .type = WIRE_WAITING, .waiting = {.position = 2}},
         {.id = 3, .type = WIRE_PONG},
-        {.id = 2, .type = WIRE_GRANTED, .granted = {102, 1, 0, 0}},
+        {.id = 2,
+         .type = WIRE_GRANTED,
+         .granted = {.grant_id = 102, .fence = 1}},
         {.id = 4,
          .type = WIRE_REFUSED,
          .refused = {.reason = PERMIT_E_TIMEOUT, .detail = "too late"}},
@@ -265,9 +267,9 @@ END_TEST
 /* In a session in which a Ping, 4, and an acquire, 5, are under way, and what
  * acquire 3 got was released by 6. */
 static const struct wire_server_message lies[] = {
-    {.id = 99, .type = WIRE_GRANTED, .granted = {9, 1, 0, 0}},
-    {.id = 4, .type = WIRE_GRANTED, .granted = {9, 1, 0, 0}},
-    {.id = 3, .type = WIRE_GRANTED, .granted = {103, 1, 0, 0}},
+    {.id = 99, .type = WIRE_GRANTED, .granted = {.grant_id = 9, .fence = 1}},
+    {.id = 4, .type = WIRE_GRANTED, .granted = {.grant_id = 9, .fence = 1}},
+    {.id = 3, .type = WIRE_GRANTED, .granted = {.grant_id = 103, .fence = 1}},
     {.id = 5, .type = WIRE_LOST, .lost = {105, PERMIT_LOSS_REVOKED, 0}},
     {.id = 3, .type = WIRE_LOST, .lost = {9, PERMIT_LOSS_REVOKED, 0}},
     {.id = 5, .type = WIRE_DONE},

@@ -39,9 +39,12 @@ static const struct permit_semaphore_info builds = {
     .timeouts_total = 2,
     .queue_full_total = 1,
     .lost_total = {1, 3, 0, 4, 5},
-    .durable = true};
+    .durable = true,
+    .slots = true};
 
 static const struct permit_label nightly[] = {{"job", "nightly"}, {"k", ""}};
+
+static const uint32_t slots[] = {2, 5};
 
 static const struct permit_client_info alice = {
     17, "alice@ci-4:812", "ci-4", 812, "make", "10.0.0.4:51344", true};
@@ -52,7 +55,7 @@ START_TEST(a_semaphore_has_the_shape_of_the_conventions)
         json_semaphore(&builds),
         "{\"name\":\"builds\",\"kind\":\"bounded\",\"permits\":8,\"held\":8,"
         "\"available\":0,\"holders\":7,\"waiters\":4,\"waiting_permits\":5,"
-        "\"max_queue\":100,\"bypass\":0,\"slots\":false,"
+        "\"max_queue\":100,\"bypass\":0,\"slots\":true,"
         "\"state\":\"saturated\",\"fence\":\"30118790737957889\","
         "\"oldest_wait_seconds\":83.1,\"oldest_hold_seconds\":601,"
         "\"max_wait_seconds\":1800,\"hold_seconds\":null,\"rate\":null,"
@@ -75,12 +78,14 @@ START_TEST(a_holder_has_the_shape_of_the_conventions)
                                         .waited_ms = 2,
                                         .expires_in_ms = 1000,
                                         .labels = nightly,
-                                        .labels_count = 2};
+                                        .labels_count = 2,
+                                        .slots = slots,
+                                        .slots_count = 2};
 
     assert_json(
         json_holder(&holder, NOW_MS),
         "{\"grant_id\":\"9007199254740993\",\"fence\":\"30118790737957889\","
-        "\"permits\":2,\"slots\":[],\"parts\":[{\"semaphore\":\"builds\","
+        "\"permits\":2,\"slots\":[2,5],\"parts\":[{\"semaphore\":\"builds\","
         "\"permits\":2}],\"session_id\":\"17\",\"name\":\"alice@ci-4:812\","
         "\"host\":\"ci-4\",\"pid\":812,\"purpose\":\"make\","
         "\"address\":\"10.0.0.4:51344\",\"identity\":null,"
@@ -342,7 +347,9 @@ static cJSON *make(int which)
         .semaphore = "a",
         .client = {.name = "", .host = "", .purpose = "", .address = ""},
         .labels = nightly,
-        .labels_count = 2};
+        .labels_count = 2,
+        .slots = slots,
+        .slots_count = 2};
     static const struct permit_waiter_info waiter = {
         .semaphore = "a",
         .client = {.name = "", .host = "", .purpose = "", .address = ""},

@@ -258,9 +258,17 @@ static void assert_page(enum wire_list_kind kind, uint32_t labels_count,
         semaphores[i].oldest_wait_ms = INT64_MAX;
         semaphores[i].oldest_hold_ms = INT64_MAX;
         semaphores[i].durable = true;
-        holders[i] = (struct permit_holder_info){
-            UINT64_MAX, UINT64_MAX, text,      UINT32_MAX, client,
-            INT64_MAX,  INT64_MAX,  INT64_MAX, labels,     labels_count};
+        semaphores[i].slots = true;
+        holders[i] = (struct permit_holder_info){.grant_id = UINT64_MAX,
+                                                 .fence = UINT64_MAX,
+                                                 .semaphore = text,
+                                                 .permits = UINT32_MAX,
+                                                 .client = client,
+                                                 .held_ms = INT64_MAX,
+                                                 .waited_ms = INT64_MAX,
+                                                 .expires_in_ms = INT64_MAX,
+                                                 .labels = labels,
+                                                 .labels_count = labels_count};
         waiters[i] = (struct permit_waiter_info){
             UINT64_MAX, UINT64_MAX,  text,      UINT32_MAX,
             client,     INT64_MAX,   INT64_MAX, PERMIT_SET_ASIDE_DISCONNECTED,
@@ -411,6 +419,7 @@ START_TEST(every_field_of_a_definition_and_a_release_is_hashed)
     VARIANT(define.max_queue, 1);
     VARIANT(define.max_wait_ms, 1);
     VARIANT(define.hold_ms, 1);
+    VARIANT(define.slots, true);
     message = (struct wire_client_message){
         .type = WIRE_RELEASE,
         .release = {.parts = {{.semaphore = "a"}}, .parts_count = 1}};

@@ -123,6 +123,14 @@ static const struct client_case {
                       .max_queue = 100,
                       .max_wait_ms = -1,
                       .hold_ms = 5}),
+    CLIENT("id: 14 define { semaphore: 'jobs' fields: [FIELD_PERMITS, "
+           "FIELD_SLOTS] permits: 8 slots: true }",
+           "080e82010e0a046a6f62731202040d20086801", .id = 14,
+           .type = WIRE_DEFINE,
+           .define = {.semaphore = "jobs",
+                      .fields = WIRE_FIELD_PERMITS | WIRE_FIELD_SLOTS,
+                      .permits = 8,
+                      .slots = true}),
     CLIENT("id: 15 define { semaphore: 'team/*' fields: [FIELD_RATE, "
            "FIELD_PER_MS, FIELD_BURST, FIELD_BYPASS, FIELD_PER_SESSION, "
            "FIELD_SLOTS, FIELD_NOT_DURABLE, FIELD_SHADOW, "
@@ -192,7 +200,7 @@ static const struct server_case {
                     .resumed = true,
                     .server = "",
                     .grants = {(const struct wire_live_grant[]){
-                                   {3, 5, 6, "jobs", 2}},
+                                   {3, 5, 6, "jobs", 2, NULL, 0}},
                                1, true}}),
     SERVER("id: 1 grants { grants { acquire_id: 4 grant_id: 7 fence: 8 parts { "
            "semaphore: 'b/c' permits: 1 } } grants { acquire_id: 5 grant_id: 9 "
@@ -201,8 +209,17 @@ static const struct server_case {
            "46a6f627310ffffffff07",
            .id = 1, .type = WIRE_GRANTS,
            .grants = {(const struct wire_live_grant[]){
-                          {4, 7, 8, "b/c", 1}, {5, 9, 10, "jobs", 2147483647}},
+                          {4, 7, 8, "b/c", 1, NULL, 0},
+                          {5, 9, 10, "jobs", 2147483647, NULL, 0}},
                       2, false}),
+    SERVER(
+        "id: 1 grants { grants { acquire_id: 4 grant_id: 7 fence: 8 parts { "
+        "semaphore: 'b/c' permits: 3 slots: [0, 2, 1023] } } }",
+        "08018201170a15080410071808220d0a03622f6310031a040002ff07", .id = 1,
+        .type = WIRE_GRANTS,
+        .grants = {(const struct wire_live_grant[]){
+                       {4, 7, 8, "b/c", 3, (const uint32_t[]){0, 2, 1023}, 3}},
+                   1, false}),
     SERVER("id: 12 renewed { hold_ms: 60000 }", "080c620408e0d403", .id = 12,
            .type = WIRE_RENEWED, .renewed = {60000}),
     SERVER("id: 2 pong {}", "08022a00", .id = 2, .type = WIRE_PONG),
@@ -210,7 +227,19 @@ static const struct server_case {
            "30118790737957894 waited_ms: 12 hold_ms: 60000 }",
            "080312180885a880f8969cc0351086a880f8969cc035180c20e0d403", .id = 3,
            .type = WIRE_GRANTED,
-           .granted = {30118790737957893, 30118790737957894, 12, 60000}),
+           .granted = {.grant_id = 30118790737957893,
+                       .fence = 30118790737957894,
+                       .waited_ms = 12,
+                       .hold_ms = 60000}),
+    SERVER("id: 3 granted { grant_id: 5 fence: 6 slots { semaphore: 'jobs' "
+           "permits: 2 slots: [1, 300] } }",
+           "08031213080510062a0d0a046a6f627310021a0301ac02", .id = 3,
+           .type = WIRE_GRANTED,
+           .granted = {.grant_id = 5,
+                       .fence = 6,
+                       .slots = (const uint32_t[]){1, 300},
+                       .slots_count = 2,
+                       .semaphore = "jobs"}),
     SERVER("id: 4 done {}", "08041a00", .id = 4, .type = WIRE_DONE),
     SERVER("id: 5 refused { reason: WOULD_BLOCK detail: 'wait' position: 2 "
            "permits_in_the_way: 3 retry_after_ms: 4 }",
@@ -251,6 +280,17 @@ static const struct server_case {
                          .queue_full_total = 6,
                          .lost_total = {1, 2, 3, 4, 5},
                          .durable = true}),
+    SERVER(
+        "id: 9 semaphore { name: 'jobs' kind: BOUNDED permits: 3 lost_total: "
+        "[0, 0, 0, 0, 0] slots: true }",
+        "08096a150a046a6f6273100118039201050000000000c00101", .id = 9,
+        .type = WIRE_SEMAPHORE,
+        .semaphore = {.name = "jobs",
+                      .kind = PERMIT_BOUNDED,
+                      .permits = 3,
+                      .oldest_wait_ms = -1,
+                      .oldest_hold_ms = -1,
+                      .slots = true}),
     SERVER(
         "id: 10 page { total: 2 semaphores { name: 'jobs' kind: BOUNDED "
         "permits: 3 held: 3 holders: 2 waiters: 9 waiting_permits: 10 "
@@ -327,6 +367,31 @@ static const struct server_case {
                                  (const struct permit_label[]){
                                      {"job", "nightly"}, {"k", ""}},
                              .labels_count = 2}}}),
+    SERVER("id: 11 page { total: 1 holders { grant_id: 5 fence: 6 permits: 2 "
+           "parts { semaphore: 'jobs' permits: 2 slots: [1, 300] } client { "
+           "connected: true } held_ms: 601 waited_ms: 2 } }",
+           "080b72220801221e080510061802220d0a046a6f627310021a0301ac022a0240013"
+           "8d9044002",
+           .id = 11, .type = WIRE_PAGE,
+           .page = {.kind = WIRE_LIST_HOLDERS,
+                    .total = 1,
+                    .count = 1,
+                    .holders =
+                        (const struct permit_holder_info[]){
+                            {.grant_id = 5,
+                             .fence = 6,
+                             .semaphore = "jobs",
+                             .permits = 2,
+                             .client = {.name = "",
+                                        .host = "",
+                                        .purpose = "",
+                                        .address = "",
+                                        .connected = true},
+                             .held_ms = 601,
+                             .waited_ms = 2,
+                             .expires_in_ms = -1,
+                             .slots = (const uint32_t[]){1, 300},
+                             .slots_count = 2}}}),
     SERVER(
         "id: 12 page { total: 1 waiters { acquire_id: 5 position: 1 "
         "permits: 2 parts { semaphore: 'jobs' permits: 2 } client { "

@@ -168,7 +168,9 @@ END_TEST
 
 START_TEST(so_many_live_grants_always_fit)
 {
+    enum { SLOTS = 1024, ROWS_WITH_SLOTS = WIRE_GRANTS_SLOTS_MAX / SLOTS };
     static struct wire_live_grant rows[WIRE_GRANTS_ROWS_MAX];
+    static uint32_t slots[SLOTS];
     static uint8_t frame[FRAME_HEADER_BYTES + FRAME_BYTES_MAX];
     char name[WIRE_NAME_BYTES_MAX + 1];
     struct wire_server_message message = {.id = UINT64_MAX,
@@ -177,9 +179,22 @@ START_TEST(so_many_live_grants_always_fit)
 
     memset(name, 'x', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
+    for (size_t i = 0; i < SLOTS; i++) {
+        slots[i] = SLOTS - 1;
+    }
+    /* As slots of few rows or of all they have the same bytes, but for a tag
+     * and a length each. */
     for (size_t i = 0; i < WIRE_GRANTS_ROWS_MAX; i++) {
-        rows[i] = (struct wire_live_grant){UINT64_MAX, UINT64_MAX, UINT64_MAX,
-                                           name, UINT32_MAX};
+        rows[i] = (struct wire_live_grant){UINT64_MAX,
+                                           UINT64_MAX,
+                                           UINT64_MAX,
+                                           name,
+                                           UINT32_MAX,
+                                           slots,
+                                           _i == 1 ? WIRE_GRANTS_SLOTS_MAX /
+                                                         WIRE_GRANTS_ROWS_MAX
+                                           : i < ROWS_WITH_SLOTS ? SLOTS
+                                                                 : 0};
     }
     welcome->session_id = UINT64_MAX;
     welcome->boot_id = welcome->server = name;
@@ -288,7 +303,7 @@ int main(void)
     tcase_add_test(tcase, an_unknown_kind_is_an_unknown_message);
     tcase_add_test(tcase, what_is_not_served_yet_is_an_unknown_message);
     tcase_add_test(tcase, a_secret_has_sixteen_bytes);
-    tcase_add_test(tcase, so_many_live_grants_always_fit);
+    tcase_add_loop_test(tcase, so_many_live_grants_always_fit, 0, 2);
     tcase_add_test(tcase, numbers_of_a_server_saturate);
     tcase_add_loop_test(
         tcase, c19_an_endless_page_is_broken_and_takes_only_the_arena, 0, 3);
