@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ask.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "sized.h"
@@ -159,7 +160,8 @@ static const struct {
               {PERMIT_DEFINE_PERMITS, WIRE_FIELD_PERMITS},
               {PERMIT_DEFINE_MAX_QUEUE, WIRE_FIELD_MAX_QUEUE},
               {PERMIT_DEFINE_MAX_WAIT, WIRE_FIELD_MAX_WAIT},
-              {PERMIT_DEFINE_HOLD, WIRE_FIELD_HOLD}};
+              {PERMIT_DEFINE_HOLD, WIRE_FIELD_HOLD},
+              {PERMIT_DEFINE_SLOTS, WIRE_FIELD_SLOTS}};
 
 static enum permit_status
 fill_define(const struct permit_definition *definition, struct wire_define *to,
@@ -182,6 +184,7 @@ fill_define(const struct permit_definition *definition, struct wire_define *to,
     to->max_queue = definition->max_queue;
     to->max_wait_ms = definition->max_wait_ms;
     to->hold_ms = definition->hold_ms;
+    to->slots = definition->slots;
     return PERMIT_OK;
 }
 
@@ -193,7 +196,8 @@ enum permit_status ask_define(const char *semaphore,
     struct permit_definition own = PERMIT_DEFINITION_INIT;
     enum permit_status status;
 
-    status = say_size(sized_copy(&own, sizeof(own), definition, sizeof(own)),
+    status = say_size(sized_copy(&own, sizeof(own), definition,
+                                 offsetof(struct permit_definition, slots)),
                       "start from PERMIT_DEFINITION_INIT", ret_detail);
     if (status == PERMIT_OK) {
         status = check_name(semaphore, true, ret_detail);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "grant.h"
 
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -13,7 +14,9 @@
 struct permit_grant *grant_create(const struct permit_allocator *allocator,
                                   const struct belief *belief, uint32_t permits)
 {
-    struct permit_grant *grant = memory_take(allocator, sizeof(*grant));
+    size_t slots_max = permits <= PERMIT_SLOTS_MAX ? permits : 0;
+    struct permit_grant *grant = memory_take(
+        allocator, sizeof(*grant) + slots_max * sizeof(grant->slots[0]));
 
     if (grant == NULL) {
         return NULL;
@@ -41,12 +44,26 @@ void grant_free(struct permit_grant *grant)
     memory_give(&allocator, grant);
 }
 
+/* The server says nothing for which there is no room. */
+static void take_slots(struct permit_grant *grant, const uint32_t *slots,
+                       uint32_t count)
+{
+    uint32_t permits = atomic_load(&grant->permits);
+
+    if (permits <= PERMIT_SLOTS_MAX && count <= permits && count > 0) {
+        memcpy(grant->slots, slots, count * sizeof(*slots));
+        grant->slots_count = count;
+    }
+}
+
 void grant_take(struct permit_grant *grant, const struct core_event *event)
 {
     grant->id = event->message->granted.grant_id;
     grant->fence = event->message->granted.fence;
     grant->waited_ms = event->message->granted.waited_ms;
     atomic_store(&grant->until_ns, event->until_ns);
+    take_slots(grant, event->message->granted.slots,
+               event->message->granted.slots_count);
 }
 
 /* Whoever sees the other's store makes it readable; at worst both do. */
@@ -178,6 +195,16 @@ uint64_t permit_grant_fence(const struct permit_grant *grant)
 uint32_t permit_grant_permits(const struct permit_grant *grant)
 {
     return atomic_load(&grant->permits);
+}
+
+const uint32_t *permit_grant_slots(const struct permit_grant *grant,
+                                   size_t *ret_count)
+{
+    uint32_t permits = atomic_load(&grant->permits);
+
+    /* Of what came back in part the highest went first. */
+    *ret_count = permits < grant->slots_count ? permits : grant->slots_count;
+    return grant->slots;
 }
 
 int64_t permit_grant_waited_ms(const struct permit_grant *grant)

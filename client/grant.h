@@ -41,6 +41,7 @@ struct permit_grant {
     uint64_t fence;
     int64_t waited_ms;
     _Atomic uint32_t permits;       /* Not given back yet. */
+    uint32_t slots_count;           /* When it was granted; 0: none. */
     _Atomic int64_t until_ns;       /* Of its hold. */
     _Atomic int loss;               /* enum permit_loss, or 0. */
     _Atomic int64_t grace_until_ns; /* Once it is lost. */
@@ -54,6 +55,7 @@ struct permit_grant {
     struct async_request *releases; /* Under way. */
     struct permit_grant *next;
     struct permit_grant *previous;
+    uint32_t slots[]; /* Room for one a permit, if there may be slots. */
 };
 
 /* Returns NULL without memory. */

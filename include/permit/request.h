@@ -133,7 +133,8 @@ enum permit_define_field {
     PERMIT_DEFINE_PERMITS = 1 << 1,
     PERMIT_DEFINE_MAX_QUEUE = 1 << 2,
     PERMIT_DEFINE_MAX_WAIT = 1 << 3,
-    PERMIT_DEFINE_HOLD = 1 << 4
+    PERMIT_DEFINE_HOLD = 1 << 4,
+    PERMIT_DEFINE_SLOTS = 1 << 5
 };
 
 struct permit_definition {
@@ -144,10 +145,13 @@ struct permit_definition {
     uint32_t max_queue;
     int64_t max_wait_ms; /* -1: no limit. */
     int64_t hold_ms;     /* 0: no limit. */
+    bool slots; /* BOUNDED: each permit of a grant has a slot, a number of its
+                 * own; at most PERMIT_SLOTS_MAX permits. */
 };
 #define PERMIT_DEFINITION_INIT                                                 \
     {                                                                          \
-        sizeof(struct permit_definition), 0, PERMIT_BOUNDED, 1, 0, -1, 0       \
+        sizeof(struct permit_definition), 0, PERMIT_BOUNDED, 1, 0, -1, 0,      \
+            false                                                              \
     }
 
 #ifdef __cplusplus

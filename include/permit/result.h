@@ -68,6 +68,14 @@ PERMIT_API uint64_t permit_grant_fence(const struct permit_grant *grant);
 /* The permits that were not given back yet. */
 PERMIT_API uint32_t permit_grant_permits(const struct permit_grant *grant);
 
+/* The slots of the permits that were not given back yet, if the semaphore has
+ * slots: numbers from 0 that nobody else has at the same time. Who guards a
+ * resource for more than one holder keeps the highest fence of each. Returns
+ * *ret_count of them (0: it has none), rising, the grant's own; of a part that
+ * is given back the highest go. */
+PERMIT_API const uint32_t *permit_grant_slots(const struct permit_grant *grant,
+                                              size_t *ret_count);
+
 /* How long the acquire waited at the server. */
 PERMIT_API int64_t permit_grant_waited_ms(const struct permit_grant *grant);
 

@@ -59,6 +59,63 @@ START_TEST(a_grant_is_given_back_in_parts)
 }
 END_TEST
 
+static void assert_slots(const struct permit_grant *grant,
+                         const uint32_t *expected, size_t expected_count)
+{
+    size_t count;
+    const uint32_t *slots = permit_grant_slots(grant, &count);
+
+    ck_assert_uint_eq(count, expected_count);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_uint_eq(slots[i], expected[i]);
+    }
+}
+
+/* Asks for three permits; the server names so many slots of them. */
+static struct permit_grant *granted_with_slots(uint64_t id, uint32_t count)
+{
+    static const uint32_t slots[] = {0, 2, 1023, 4};
+    const struct wire_server_message message = {
+        .id = id,
+        .type = WIRE_GRANTED,
+        .granted = {.grant_id = 100 + id,
+                    .fence = 1,
+                    .slots = slots,
+                    .slots_count = count,
+                    .semaphore = "a"}};
+    struct asked *asked = async_script_acquire(&script, "a");
+
+    async_script_say(&script, &message);
+    ck_assert_ptr_nonnull(asked->grant);
+    async_script_hear(&script);
+    return asked->grant;
+}
+
+START_TEST(a_grant_says_the_slots_of_what_was_not_given_back)
+{
+    static const uint32_t slots[] = {0, 2, 1023};
+    struct permit_grant *grant;
+
+    async_script_connect(&script);
+    grant = granted_with_slots(3, 3);
+    assert_slots(grant, slots, 3);
+    async_script_release(&script, "r", "a", 1);
+    assert_slots(grant, slots, 2);
+    async_script_refused(&script, 4, PERMIT_E_UNAVAILABLE);
+    assert_slots(grant, slots, 3);
+    async_script_release(&script, "r2", "a", 0);
+    assert_slots(grant, slots, 0);
+}
+END_TEST
+
+START_TEST(a_server_that_says_more_slots_than_permits_says_none)
+{
+    async_script_connect(&script);
+    assert_slots(granted_with_slots(3, 4), NULL, 0);
+    assert_slots(granted_with_slots(4, 0), NULL, 0);
+}
+END_TEST
+
 START_TEST(what_the_server_does_not_take_back_is_still_held)
 {
     struct permit_grant *grant;
@@ -214,6 +271,9 @@ int main(void)
 
     tcase_add_checked_fixture(grants, start, stop);
     tcase_add_test(grants, a_grant_is_given_back_in_parts);
+    tcase_add_test(grants, a_grant_says_the_slots_of_what_was_not_given_back);
+    tcase_add_test(grants,
+                   a_server_that_says_more_slots_than_permits_says_none);
     tcase_add_test(grants, what_the_server_does_not_take_back_is_still_held);
     tcase_add_test(grants, what_the_server_takes_for_all_is_held_no_more);
     tcase_add_test(grants, a_released_grant_is_destroyed_before_the_answer);

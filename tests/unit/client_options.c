@@ -16,6 +16,7 @@
 
 #include <check.h>
 
+#include "ask.h"
 #include "daemon.h"
 #include "sized.h"
 
@@ -177,6 +178,29 @@ START_TEST(a_struct_of_another_version_is_written)
     ck_assert_int_eq(to.tail, 9);
     to.grown.struct_size = 0;
     ck_assert_int_eq(sized_give(&to, &from, sizeof(from), first),
+                     PERMIT_E_INVALID);
+}
+END_TEST
+
+START_TEST(a_definition_of_the_first_version_sets_no_slots)
+{
+    const size_t first = offsetof(struct permit_definition, slots);
+    struct permit_definition definition = PERMIT_DEFINITION_INIT;
+    struct wire_client_message message;
+    const char *detail = NULL;
+
+    definition.fields = PERMIT_DEFINE_SLOTS;
+    definition.slots = true;
+    ck_assert_int_eq(ask_define("a", &definition, &message, &detail),
+                     PERMIT_OK);
+    ck_assert_uint_eq(message.define.fields, WIRE_FIELD_SLOTS);
+    ck_assert(message.define.slots);
+    definition.struct_size = first;
+    ck_assert_int_eq(ask_define("a", &definition, &message, &detail),
+                     PERMIT_OK);
+    ck_assert(!message.define.slots);
+    definition.struct_size = first - 1;
+    ck_assert_int_eq(ask_define("a", &definition, &message, &detail),
                      PERMIT_E_INVALID);
 }
 END_TEST
@@ -367,6 +391,7 @@ int main(void)
     tcase_add_loop_test(alone, a_struct_of_another_version_is_read, 0,
                         (int)(sizeof(sizes) / sizeof(*sizes)));
     tcase_add_test(alone, a_struct_of_another_version_is_written);
+    tcase_add_test(alone, a_definition_of_the_first_version_sets_no_slots);
     tcase_add_loop_test(alone, options_that_make_no_sense_are_refused, 0,
                         (int)(sizeof(wrong_options) / sizeof(*wrong_options)));
     tcase_add_test(alone, a_resolver_that_does_not_answer_keeps_nobody);
