@@ -2,6 +2,7 @@
 """What every system test needs: real daemons, on free ports, in directories of
 their own. A daemon that does not stop cleanly, or writes a sanitizer's report,
 fails the test that started it."""
+import contextlib
 import http.client
 import json
 import os
@@ -20,6 +21,8 @@ SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|"
                        r"runtime error: |Assertion .* failed")
 START_TIMEOUT = 20
 STOP_TIMEOUT = 5
+# Of tests in which only time is long; PERMIT_TEST_SCALE=1 is the full length.
+SCALE = float(os.environ.get("PERMIT_TEST_SCALE", "0.1"))
 
 
 class Daemon:
@@ -143,6 +146,14 @@ class Daemon:
     def send_signal(self, number):
         self.process.send_signal(number)
 
+    @contextlib.contextmanager
+    def paused(self):
+        self.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.send_signal(signal.SIGCONT)
+
     def wait(self, timeout=STOP_TIMEOUT):
         """Waits for the daemon's own end; returns its exit code."""
         return self.process.wait(timeout)
@@ -203,6 +214,24 @@ class Child:
     def reap(self):
         self.kill()
         os.waitpid(self.pid, 0)
+
+
+def session_of(seconds):
+    """The configuration of a session timeout."""
+    return {"session": {"heartbeat": f"{int(seconds * 1000 / 3)}ms",
+                        "timeout": f"{int(seconds * 1000)}ms"}}
+
+
+def alive(lines, line, wanted, timeout=30):
+    """line.wait(wanted), while all lines say that they are there."""
+    deadline = time.monotonic() + timeout
+    while True:
+        for each in lines:
+            each.ping()
+        try:
+            return line.wait(wanted, 0.1)
+        except wire.Silent:
+            assert time.monotonic() < deadline, "it did not come"
 
 
 def eventually(condition, timeout=10, interval=0.01):
