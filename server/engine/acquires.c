@@ -74,6 +74,7 @@ static int64_t hold_in_force(const struct semaphore *semaphore, int64_t hold_ms)
 static void grant(struct engine *engine, struct semaphore *semaphore,
                   struct acquire *acquire, const struct engine_record *asked)
 {
+    const struct slot_map *slot_map = semaphore_slot_map(engine, semaphore);
     struct engine_record *record =
         effect_record(engine, ENGINE_RECORD_GRANTED, asked->session_id);
 
@@ -86,17 +87,22 @@ static void grant(struct engine *engine, struct semaphore *semaphore,
         asked->consume ? 0 : hold_in_force(semaphore, asked->hold_ms);
     record->waited_ms = asked->waited_ms;
     effect_record_name(record, semaphore->name);
+    if (slot_map != NULL) {
+        slots_find(slot_map, record->permits, &record->slots);
+    }
     if (acquire != NULL) {
         acquire_hold(engine, acquire, record);
     } else {
         semaphore_take(engine, semaphore, record);
     }
     effect_answer(engine, record->session_id, record->request_id,
-                  &(struct engine_answer){.to = ENGINE_ACQUIRE,
-                                          .status = PERMIT_OK,
-                                          .grant_id = record->grant_id,
-                                          .waited_ms = record->waited_ms,
-                                          .hold_ms = record->hold_ms});
+                  &(struct engine_answer){
+                      .to = ENGINE_ACQUIRE,
+                      .status = PERMIT_OK,
+                      .grant_id = record->grant_id,
+                      .waited_ms = record->waited_ms,
+                      .hold_ms = record->hold_ms,
+                      .slots = slot_map == NULL ? NULL : &record->slots});
 }
 
 /* Grants the present acquire, which nobody stands before. */

@@ -53,18 +53,30 @@ void engine_session_set_disconnected(struct engine *engine,
 /* All its acquires must be gone, but for lost ones. */
 void engine_session_remove(struct engine *engine, struct session *session);
 
-/* A new one, or NULL if there are max_semaphores; definition has all fields. */
+/* A new one, and another definition. It has all fields, and definition_check()
+ * said PERMIT_OK. */
 struct semaphore *semaphore_add(struct engine *engine, const char *name,
                                 const struct engine_definition *definition);
-void semaphore_change(struct semaphore *semaphore,
+void semaphore_change(struct engine *engine, struct semaphore *semaphore,
                       const struct engine_definition *definition);
 struct engine_definition
 semaphore_definition(const struct semaphore *semaphore);
+
+/* NULL if it has no slots. */
+struct slot_map *semaphore_slot_map(const struct engine *engine,
+                                    const struct semaphore *semaphore);
 
 /* Why it cannot be that, a constant, or NULL if it can; semaphore is NULL if it
  * is new. */
 const char *definition_refusal(const struct semaphore *semaphore,
                                const struct engine_definition *definition);
+
+/* Can it be that now? PERMIT_OK; or PERMIT_E_INVALID, PERMIT_E_CONFLICT or
+ * PERMIT_E_TOO_MANY, and *ret_detail says why. */
+enum permit_status definition_check(const struct engine *engine,
+                                    const struct semaphore *semaphore,
+                                    const struct engine_definition *definition,
+                                    const char **ret_detail);
 
 /* Frees its name. It stays until semaphore_remove_if_idle() finds no grants. */
 void semaphore_delete(struct engine *engine, struct semaphore *semaphore);

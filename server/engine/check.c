@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <assert.h>
+#include <string.h>
 
 #include "changes.h"
 
@@ -74,6 +75,30 @@ static uint32_t check_sessions(const struct engine *engine,
     return count;
 }
 
+/* Those that are taken are those that its holders have, each once. */
+static void check_slots(const struct engine *engine,
+                        const struct semaphore *semaphore)
+{
+    const struct slot_map *slot_map = semaphore_slot_map(engine, semaphore);
+    struct slot_map seen = {0};
+    uint32_t list[LIMIT_SLOTS_MAX];
+
+    for (uint32_t i = semaphore->holders.first; i != 0 && slot_map != NULL;
+         i = acquire_at(engine, i)->in_holders.next) {
+        const struct acquire *acquire = acquire_at(engine, i);
+        size_t count = engine_view_slots(engine, acquire->grant_id, list);
+        assert(count == acquire->permits);
+        for (size_t j = 0; j < count; j++) {
+            struct engine_slots one = {{0}};
+            assert(j == 0 || list[j] > list[j - 1]);
+            one.words[list[j] / 64] = UINT64_C(1) << list[j] % 64;
+            (void)slots_take(&seen, &one); /* Asserts that it is free. */
+        }
+    }
+    assert(slot_map == NULL ||
+           memcmp(&seen.taken, &slot_map->taken, sizeof(seen.taken)) == 0);
+}
+
 /* Returns how many waiters it has. */
 static uint32_t check_semaphore(const struct engine *engine,
                                 const struct semaphore *semaphore)
@@ -91,6 +116,7 @@ static uint32_t check_semaphore(const struct engine *engine,
         held += acquire_at(engine, i)->permits;
     }
     assert(held == semaphore->held);
+    check_slots(engine, semaphore);
     assert(semaphore->kind == ENGINE_BOUNDED ||
            held + semaphore->value <= LIMIT_PERMITS_MAX);
     (void)queue_check(&engine->queues, &semaphore->queue);

@@ -23,6 +23,9 @@ definition_with(struct engine_definition base,
     if (change->fields & ENGINE_FIELD_HOLD) {
         base.hold_ms = change->hold_ms;
     }
+    if (change->fields & ENGINE_FIELD_SLOTS) {
+        base.slots = change->slots;
+    }
     return base;
 }
 
@@ -49,7 +52,48 @@ const char *definition_refusal(const struct semaphore *semaphore,
         semaphore->permits != definition->permits) {
         return "a counting semaphore is not resized: post or consume";
     }
+    if (definition->slots && definition->kind != ENGINE_BOUNDED) {
+        return "only a bounded semaphore has slots";
+    }
+    if (definition->slots && definition->permits > LIMIT_SLOTS_MAX) {
+        return "a semaphore with slots has at most 1024 permits";
+    }
     return NULL;
+}
+
+static bool is_full(const struct pool *pool)
+{
+    return pool->used == pool->capacity;
+}
+
+enum permit_status definition_check(const struct engine *engine,
+                                    const struct semaphore *semaphore,
+                                    const struct engine_definition *definition,
+                                    const char **ret_detail)
+{
+    const char *refusal = definition_refusal(semaphore, definition);
+    bool had_slots = semaphore != NULL && semaphore->slot_map != 0;
+
+    if (refusal != NULL) {
+        *ret_detail = refusal;
+        return PERMIT_E_INVALID;
+    }
+    if (semaphore != NULL && semaphore->holders.count > 0 &&
+        definition->slots != had_slots) {
+        *ret_detail = "grants are out: slots change only when none is";
+        return PERMIT_E_CONFLICT;
+    }
+    if (semaphore == NULL && is_full(&engine->semaphores)) {
+        *ret_detail = "the daemon has too many semaphores: delete some, or "
+                      "raise max_semaphores";
+        return PERMIT_E_TOO_MANY;
+    }
+    if (definition->slots && !had_slots && is_full(&engine->slot_maps)) {
+        *ret_detail = "the daemon has too many semaphores with slots: delete "
+                      "some, or raise max_semaphores_with_slots";
+        return PERMIT_E_TOO_MANY;
+    }
+    return PERMIT_OK;
 }
 
 static void sweep_start(struct engine *engine, enum sweep sweep,
@@ -68,24 +112,20 @@ void define_apply(struct engine *engine)
     struct engine_definition definition = definition_with(
         semaphore == NULL ? engine->defaults : semaphore_definition(semaphore),
         &event->define.definition);
-    const char *refusal = definition_refusal(semaphore, &definition);
+    const char *detail = NULL;
+    enum permit_status status =
+        definition_check(engine, semaphore, &definition, &detail);
     struct engine_record *record;
 
-    if (refusal != NULL) {
-        effect_event_answer(engine, PERMIT_E_INVALID, refusal);
+    if (status != PERMIT_OK) {
+        effect_event_answer(engine, status, detail);
         return;
     }
     if (semaphore == NULL) {
-        semaphore = semaphore_add(engine, name, &definition);
+        (void)semaphore_add(engine, name, &definition);
     } else {
-        semaphore_change(semaphore, &definition);
+        semaphore_change(engine, semaphore, &definition);
         sweep_start(engine, SWEEP_SHRUNK, semaphore);
-    }
-    if (semaphore == NULL) {
-        effect_event_answer(engine, PERMIT_E_TOO_MANY,
-                            "the daemon has too many semaphores: delete some, "
-                            "or raise max_semaphores");
-        return;
     }
     record = effect_event_record(engine, ENGINE_RECORD_DEFINED);
     record->definition = definition;

@@ -29,7 +29,12 @@
  * An event's own answer comes before what the event causes (grants to others,
  * waiters refused, grants revoked), but POST's, which tells what is left after
  * that. Semaphores are served in the order in which something happened to them
- * that may let a waiter fit. */
+ * that may let a waiter fit.
+ *
+ * Law of slots: a permit of a semaphore with slots is granted with the lowest
+ * that is free, counted from 0; of a part that is released the highest of its
+ * grant come back. So none is given twice, and none at or above the semaphore's
+ * permits. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,7 +55,8 @@ enum engine_field {
     ENGINE_FIELD_PERMITS = 1 << 1,
     ENGINE_FIELD_MAX_QUEUE = 1 << 2,
     ENGINE_FIELD_MAX_WAIT = 1 << 3,
-    ENGINE_FIELD_HOLD = 1 << 4
+    ENGINE_FIELD_HOLD = 1 << 4,
+    ENGINE_FIELD_SLOTS = 1 << 5
 };
 
 struct engine_definition {
@@ -60,6 +66,13 @@ struct engine_definition {
     uint32_t max_queue;  /* Waiters. Default DEFAULT_MAX_QUEUE. */
     int64_t max_wait_ms; /* Caps waits; -1 (default) does not. */
     int64_t hold_ms;     /* Caps holds; 0 (default) does not. */
+    bool slots; /* BOUNDED, to LIMIT_SLOTS_MAX permits: each permit of a grant
+                 * has a slot. It changes only while no grant is out. */
+};
+
+/* Slot n is bit n % 64 of words[n / 64]. */
+struct engine_slots {
+    uint64_t words[LIMIT_SLOTS_MAX / 64];
 };
 
 /* ------------------------------------------------------------------ events */
@@ -190,7 +203,10 @@ struct engine_record {
     int64_t waited_ms;     /* GRANTED. */
     int64_t timeout_ms;    /* SESSION_OPENED; REVOKED: its grace. */
     int64_t linger_ms;     /* SESSION_OPENED. */
-    struct engine_definition definition;      /* DEFINED, all fields. */
+    union {
+        struct engine_definition definition; /* DEFINED, all fields. */
+        struct engine_slots slots; /* GRANTED: one a permit, or none. */
+    };
     char semaphore[LIMIT_NAME_BYTES_MAX + 1]; /* DEFINED, DELETED, GRANTED,
                                                * POSTED; else empty. */
 };
@@ -231,7 +247,9 @@ struct engine_answer {
     /* ACQUIRE, granted. */
     uint64_t grant_id; /* It is the fence, too. */
     int64_t waited_ms;
-    int64_t hold_ms; /* RENEW too: in force; 0 has no limit. */
+    int64_t hold_ms;                  /* RENEW too: in force; 0 has no limit. */
+    const struct engine_slots *slots; /* Until the next engine call; NULL if the
+                                       * semaphore has none. */
     /* ACQUIRE, refused: WOULD_BLOCK, QUEUE_FULL. */
     uint64_t position;                    /* It would have had; 1 is next. */
     uint64_t permits_in_the_way;          /* To come back before it fits. */
@@ -407,6 +425,14 @@ bool engine_view_waiter(const struct engine *engine, uint64_t session_id,
                         struct engine_waiter_view *ret_view);
 bool engine_view_grant(const struct engine *engine, uint64_t session_id,
                        uint64_t acquire_id, struct engine_grant_view *ret_view);
+
+/* Write slots in their order, and return how many. Of a grant that is held
+ * (none if its semaphore has no slots, or nobody holds it); and those of an
+ * answer. */
+size_t engine_view_slots(const struct engine *engine, uint64_t grant_id,
+                         uint32_t list[LIMIT_SLOTS_MAX]);
+size_t engine_slots_list(const struct engine_slots *slots,
+                         uint32_t list[LIMIT_SLOTS_MAX]);
 
 /* As holders of a semaphore, but of a session: what it holds, oldest first. */
 size_t engine_view_session_grants(const struct engine *engine,

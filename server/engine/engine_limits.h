@@ -15,13 +15,15 @@
 /* Constants: part of the protocol, or of the engine's law. */
 #define LIMIT_PERMITS_MAX 2147483647u
 #define LIMIT_NAME_BYTES_MAX 128
-#define LIMIT_STEPS_MAX 256 /* Of one call of the engine. */
+#define LIMIT_SLOTS_MAX 1024 /* Permits of a semaphore with slots. */
+#define LIMIT_STEPS_MAX 256  /* Of one call of the engine. */
 
 /* X(name, type, default, what it bounds). The name is the key under `limits` in
  * the configuration. */
 #define ENGINE_LIMITS_MAP(X)                                                   \
     X(max_sessions, uint32_t, 20000, "sessions")                               \
     X(max_semaphores, uint32_t, 100000, "semaphores")                          \
+    X(max_semaphores_with_slots, uint32_t, 10000, "those that have slots")     \
     X(max_waiters, uint32_t, 1000000, "waiters in all queues")                 \
     X(max_grants, uint32_t, 1000000, "grants in all")                          \
     X(max_lost, uint32_t, 65536, "lost grants that are remembered")            \

@@ -23,20 +23,22 @@ static bool restore_defined(struct engine *engine,
                             const struct engine_record *record)
 {
     struct semaphore *semaphore;
+    const char *detail;
 
     if (!name_is_valid(record) ||
         record->definition.fields != ENGINE_FIELD_ALL) {
         return false;
     }
     semaphore = semaphore_find(engine, record->semaphore);
-    if (definition_refusal(semaphore, &record->definition) != NULL) {
+    if (definition_check(engine, semaphore, &record->definition, &detail) !=
+        PERMIT_OK) {
         return false;
     }
     if (semaphore == NULL) {
-        return semaphore_add(engine, record->semaphore, &record->definition) !=
-               NULL;
+        (void)semaphore_add(engine, record->semaphore, &record->definition);
+    } else {
+        semaphore_change(engine, semaphore, &record->definition);
     }
-    semaphore_change(semaphore, &record->definition);
     return true;
 }
 
@@ -94,6 +96,17 @@ static bool restore_session_ended(struct engine *engine,
     return true;
 }
 
+/* One slot a permit that nobody has, or none if the semaphore has no slots. */
+static bool slots_are_valid(const struct engine *engine,
+                            const struct semaphore *semaphore,
+                            const struct engine_record *record)
+{
+    const struct slot_map *slot_map = semaphore_slot_map(engine, semaphore);
+
+    return slots_are_free(slot_map, &record->slots,
+                          slot_map == NULL ? 0 : record->permits);
+}
+
 static bool restore_granted(struct engine *engine,
                             const struct engine_record *record)
 {
@@ -105,7 +118,8 @@ static bool restore_granted(struct engine *engine,
 
     if (session == NULL || semaphore == NULL || record->grant_id == 0 ||
         !permits_are_valid(record) || record->hold_ms < 0 ||
-        semaphore_free_permits(semaphore) < record->permits) {
+        semaphore_free_permits(semaphore) < record->permits ||
+        !slots_are_valid(engine, semaphore, record)) {
         return false;
     }
     if (record->consume) {

@@ -28,6 +28,8 @@ bool semaphores_init(struct engine *engine)
     uint32_t capacity = engine->limits.max_semaphores;
 
     if (!pool_init(&engine->semaphores, sizeof(struct semaphore), capacity) ||
+        !pool_init(&engine->slot_maps, sizeof(struct slot_map),
+                   engine->limits.max_semaphores_with_slots) ||
         !table_init(&engine->semaphores_by_name, capacity)) {
         return false;
     }
@@ -51,6 +53,7 @@ void semaphores_deinit(struct engine *engine)
         free(engine->names[i]);
     }
     table_deinit(&engine->semaphores_by_name);
+    pool_deinit(&engine->slot_maps);
     pool_deinit(&engine->semaphores);
 }
 
@@ -105,25 +108,47 @@ struct semaphore *semaphore_add(struct engine *engine, const char *name,
     struct semaphore *semaphore = semaphore_at(engine, index);
     uint64_t hash = name_hash(engine, name);
 
-    if (semaphore == NULL) {
-        return NULL;
-    }
+    assert(semaphore != NULL);
     semaphore->name = name_store(engine, index, name);
     semaphore->kind = (uint8_t)definition->kind;
     if (definition->kind == ENGINE_COUNTING) {
         semaphore->value = definition->permits;
     }
-    semaphore_change(semaphore, definition);
+    semaphore_change(engine, semaphore, definition);
     semaphore->by_name.priority = (uint32_t)(hash >> 32);
     table_insert(&engine->semaphores_by_name, hash, index);
     tree_insert(&engine->names_tree, &engine->names_root, index);
     return semaphore;
 }
 
-void semaphore_change(struct semaphore *semaphore,
+/* Its slots, which are all free. */
+static void give_slot_map(struct engine *engine, struct semaphore *semaphore)
+{
+    if (semaphore->slot_map != 0) {
+        assert(semaphore->holders.count == 0);
+        pool_give(&engine->slot_maps, semaphore->slot_map);
+        semaphore->slot_map = 0;
+    }
+}
+
+struct slot_map *semaphore_slot_map(const struct engine *engine,
+                                    const struct semaphore *semaphore)
+{
+    return semaphore->slot_map == 0
+               ? NULL
+               : pool_at(&engine->slot_maps, semaphore->slot_map);
+}
+
+void semaphore_change(struct engine *engine, struct semaphore *semaphore,
                       const struct engine_definition *definition)
 {
     assert(semaphore->kind == definition->kind);
+    if (!definition->slots) {
+        give_slot_map(engine, semaphore);
+    } else if (semaphore->slot_map == 0) {
+        semaphore->slot_map = pool_take(&engine->slot_maps);
+        assert(semaphore->slot_map != 0);
+    }
     semaphore->permits = definition->permits;
     semaphore->max_queue = definition->max_queue;
     semaphore->max_wait_ms = definition->max_wait_ms;
@@ -139,6 +164,7 @@ struct engine_definition semaphore_definition(const struct semaphore *semaphore)
         .max_queue = semaphore->max_queue,
         .max_wait_ms = semaphore->max_wait_ms,
         .hold_ms = semaphore->hold_ms,
+        .slots = semaphore->slot_map != 0,
     };
 }
 
@@ -158,6 +184,7 @@ void semaphore_remove_if_idle(struct engine *engine,
 {
     if (semaphore->is_deleted && semaphore->holders.count == 0) {
         assert(semaphore->queue.root == 0 && semaphore->held == 0);
+        give_slot_map(engine, semaphore);
         pool_give(&engine->semaphores, semaphore_index(engine, semaphore));
     }
 }

@@ -211,11 +211,14 @@ void acquire_hold(struct engine *engine, struct acquire *acquire,
                   const struct engine_record *record)
 {
     struct semaphore *semaphore = acquire->semaphore;
+    struct slot_map *slot_map = semaphore_slot_map(engine, semaphore);
 
     assert(acquire->state == 0);
     semaphore_take(engine, semaphore, record);
     semaphore->held += record->permits;
     acquire->permits = record->permits;
+    acquire->slots =
+        slot_map == NULL ? 0 : slots_take(slot_map, &record->slots);
     acquire->grant_id = record->grant_id;
     acquire->waited_ms = record->waited_ms;
     acquire->since_ns = engine->now_ns;
@@ -240,9 +243,13 @@ void acquire_give_back(struct engine *engine, struct acquire *acquire,
                        uint32_t permits)
 {
     struct semaphore *semaphore = acquire->semaphore;
+    struct slot_map *slot_map = semaphore_slot_map(engine, semaphore);
 
     assert(acquire->state == ACQUIRE_HELD && permits <= acquire->permits);
     assert(semaphore->held >= permits);
+    if (slot_map != NULL) {
+        acquire->slots = slots_give_back(slot_map, acquire->slots, permits);
+    }
     acquire->permits -= permits;
     semaphore->held -= permits;
     if (semaphore->kind == ENGINE_COUNTING) {

@@ -17,6 +17,7 @@
 #include "engine.h"
 #include "pool.h"
 #include "queue.h"
+#include "slots.h"
 #include "table.h"
 #include "tree.h"
 
@@ -53,7 +54,10 @@ struct acquire {
     uint32_t permits;
     uint8_t state; /* enum acquire_state */
     uint8_t loss;  /* enum permit_loss, once Lost was pushed; else 0. */
-    bool consume;
+    union {
+        bool consume;   /* While it waits. */
+        uint16_t slots; /* While it is held: the head of their chain, or 0. */
+    };
     struct acquire_link in_session;
     union {
         struct acquire_link in_holders;
@@ -84,6 +88,7 @@ struct semaphore {
     uint32_t max_queue;
     uint32_t value; /* COUNTING: what is left. */
     uint32_t held;
+    uint32_t slot_map; /* Index; 0: it has no slots. */
     struct acquire_list holders;
     int64_t max_wait_ms;
     int64_t hold_ms;
@@ -108,7 +113,7 @@ _Static_assert(sizeof(struct semaphore) + NAME_BYTES_SHORT +
 #define NAME_CLASS_COUNT 3
 #define ENGINE_FIELD_ALL                                                       \
     (ENGINE_FIELD_KIND | ENGINE_FIELD_PERMITS | ENGINE_FIELD_MAX_QUEUE |       \
-     ENGINE_FIELD_MAX_WAIT | ENGINE_FIELD_HOLD)
+     ENGINE_FIELD_MAX_WAIT | ENGINE_FIELD_HOLD | ENGINE_FIELD_SLOTS)
 
 /* A step emits at most one record and two effects. */
 #define EFFECTS_MAX (2 * LIMIT_STEPS_MAX)
@@ -124,6 +129,7 @@ struct engine {
     struct pool acquires;
     struct pool sessions;
     struct pool semaphores;
+    struct pool slot_maps;
     char *names[NAME_CLASS_COUNT]; /* By size, then the semaphore's index. */
     struct table acquires_by_id;
     struct table acquires_by_grant; /* Held or lost. */

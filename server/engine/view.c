@@ -256,6 +256,28 @@ size_t engine_view_session_grants(const struct engine *engine,
     return count;
 }
 
+/* The chain falls. */
+size_t engine_view_slots(const struct engine *engine, uint64_t grant_id,
+                         uint32_t list[LIMIT_SLOTS_MAX])
+{
+    const struct acquire *acquire = acquire_find_grant(engine, grant_id);
+    const struct slot_map *slot_map;
+    size_t count = 0;
+
+    if (acquire == NULL || acquire->state != ACQUIRE_HELD ||
+        acquire->slots == 0) {
+        return 0;
+    }
+    slot_map = semaphore_slot_map(engine, acquire->semaphore);
+    for (uint32_t next = acquire->slots; next != 0;
+         next = slot_map->next[next - 1]) {
+        count++;
+        list[acquire->permits - count] = next - 1;
+    }
+    assert(count == acquire->permits);
+    return count;
+}
+
 bool engine_view_session(const struct engine *engine, uint64_t session_id,
                          struct engine_session_view *ret_view)
 {

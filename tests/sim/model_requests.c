@@ -237,7 +237,7 @@ static enum permit_status
 define(struct model *model, const struct engine_event *event, size_t *ret_row)
 {
     static const struct engine_definition defaults = {
-        31, ENGINE_BOUNDED, 1, DEFAULT_MAX_QUEUE, -1, 0};
+        63, ENGINE_BOUNDED, 1, DEFAULT_MAX_QUEUE, -1, 0, false};
     size_t row = model_find_semaphore(model, event->define.semaphore);
     bool is_new = row == MODEL_SEMAPHORES_MAX;
     struct engine_definition old =

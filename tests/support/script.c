@@ -12,6 +12,7 @@ void script_init(struct script *script)
     static const struct engine_limits limits = {
         .max_sessions = 64,
         .max_semaphores = 16,
+        .max_semaphores_with_slots = 2,
         .max_waiters = 64,
         .max_grants = 64,
         .max_lost = 4,
@@ -333,6 +334,16 @@ void script_counting(struct script *script, const char *semaphore,
                                                         ENGINE_FIELD_PERMITS,
                                               .kind = ENGINE_COUNTING,
                                               .permits = permits});
+}
+
+void script_slots(struct script *script, const char *semaphore,
+                  uint32_t permits, bool slots)
+{
+    script_define(script, semaphore,
+                  &(struct engine_definition){.fields = ENGINE_FIELD_PERMITS |
+                                                        ENGINE_FIELD_SLOTS,
+                                              .permits = permits,
+                                              .slots = slots});
 }
 
 void script_define(struct script *script, const char *semaphore,

@@ -90,6 +90,9 @@ void script_bounded(struct script *script, const char *semaphore,
                     uint32_t permits);
 void script_counting(struct script *script, const char *semaphore,
                      uint32_t permits);
+/* A bounded one, with or without slots. */
+void script_slots(struct script *script, const char *semaphore,
+                  uint32_t permits, bool slots);
 void script_define(struct script *script, const char *semaphore,
                    const struct engine_definition *definition);
 void script_delete(struct script *script, const char *semaphore, bool force,

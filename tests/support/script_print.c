@@ -50,6 +50,25 @@ static const char *status_text(enum permit_status status)
     return "?";
 }
 
+/* " slots 0,2-4" */
+static void print_slots(struct script *script, const struct engine_slots *slots)
+{
+    uint32_t list[LIMIT_SLOTS_MAX];
+    size_t count = engine_slots_list(slots, list);
+    size_t last;
+
+    for (size_t i = 0; i < count; i = last + 1) {
+        last = i;
+        while (last + 1 < count && list[last + 1] == list[last] + 1) {
+            last++;
+        }
+        script_print(script, "%s%" PRIu32, i == 0 ? " slots " : ",", list[i]);
+        if (last > i) {
+            script_print(script, "-%" PRIu32, list[last]);
+        }
+    }
+}
+
 static void print_answer(struct script *script,
                          const struct engine_effect *effect)
 {
@@ -68,6 +87,9 @@ static void print_answer(struct script *script,
     }
     if (answer->hold_ms != 0) {
         script_print(script, " hold %" PRId64, answer->hold_ms);
+    }
+    if (answer->slots != NULL) {
+        print_slots(script, answer->slots);
     }
     if (answer->position != 0) {
         script_print(script, " position %" PRIu64 " lacks %" PRIu64,
@@ -99,6 +121,9 @@ static void print_record(struct script *script,
     }
     if (record->permits != 0) {
         script_print(script, " permits %" PRIu32, record->permits);
+    }
+    if (record->type == ENGINE_RECORD_GRANTED) {
+        print_slots(script, &record->slots);
     }
     if (record->consume) {
         script_print(script, " consume");

@@ -16,6 +16,17 @@ struct engine *script_restore(const struct script *script)
     return engine;
 }
 
+static void assert_same_slots(const struct engine *a, const struct engine *b,
+                              uint64_t grant_id)
+{
+    uint32_t of_a[LIMIT_SLOTS_MAX] = {0};
+    uint32_t of_b[LIMIT_SLOTS_MAX] = {0};
+
+    ck_assert_uint_eq(engine_view_slots(a, grant_id, of_a),
+                      engine_view_slots(b, grant_id, of_b));
+    ck_assert_mem_eq(of_a, of_b, sizeof(of_a));
+}
+
 static void assert_same_holders(const struct engine *a, const struct engine *b,
                                 const char *semaphore)
 {
@@ -38,6 +49,7 @@ static void assert_same_holders(const struct engine *a, const struct engine *b,
             ck_assert_uint_eq(of_a.permits, of_b.permits);
             ck_assert_int_eq(of_a.waited_ms, of_b.waited_ms);
             ck_assert_int_eq(of_a.lost, of_b.lost);
+            assert_same_slots(a, b, of_a.grant_id);
         }
     }
 }
@@ -71,6 +83,7 @@ void script_assert_same(const struct engine *a, const struct engine *b)
         ck_assert_int_eq(view.definition.max_wait_ms,
                          other.definition.max_wait_ms);
         ck_assert_int_eq(view.definition.hold_ms, other.definition.hold_ms);
+        ck_assert_int_eq(view.definition.slots, other.definition.slots);
         ck_assert_uint_eq(view.held, other.held);
         ck_assert_uint_eq(view.available, other.available);
         ck_assert_uint_eq(view.fence, other.fence);

@@ -35,7 +35,7 @@ START_TEST(a_definition_without_fields_makes_a_bounded_one_of_one)
 }
 END_TEST
 
-#define ALL_FIELDS 31
+#define ALL_FIELDS 63
 
 /* `first` makes it, `second` changes it: is that allowed? */
 static const struct {
@@ -43,37 +43,50 @@ static const struct {
     struct engine_definition second;
     const char *expected;
 } definition_cases[] = {
-    {{ALL_FIELDS, ENGINE_BOUNDED, 0, 1, -1, 0}, {0}, "INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, LIMIT_PERMITS_MAX, 0, -1, 0}, {0}, "OK"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, LIMIT_PERMITS_MAX + 1, 0, -1, 0},
+    {{ALL_FIELDS, ENGINE_BOUNDED, 0, 1, -1, 0, false}, {0}, "INVALID"},
+    {{ALL_FIELDS, ENGINE_BOUNDED, LIMIT_PERMITS_MAX, 0, -1, 0, false},
+     {0},
+     "OK"},
+    {{ALL_FIELDS, ENGINE_BOUNDED, LIMIT_PERMITS_MAX + 1, 0, -1, 0, false},
      {0},
      "INVALID"},
-    {{ALL_FIELDS, ENGINE_COUNTING, 0, 1, -1, 0}, {0}, "OK"},
-    {{ALL_FIELDS, ENGINE_COUNTING, LIMIT_PERMITS_MAX + 1, 1, -1, 0},
+    {{ALL_FIELDS, ENGINE_COUNTING, 0, 1, -1, 0, false}, {0}, "OK"},
+    {{ALL_FIELDS, ENGINE_COUNTING, LIMIT_PERMITS_MAX + 1, 1, -1, 0, false},
      {0},
      "INVALID"},
-    {{ALL_FIELDS, (enum engine_kind)3, 1, 1, -1, 0}, {0}, "INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, 1, 1, -2, 0}, {0}, "INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, 1, 1, 0, -1}, {0}, "INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, 1, 1, 0, INT64_MAX}, {0}, "OK"},
-    {{ALL_FIELDS, ENGINE_COUNTING, 5, 1, -1, 0},
-     {ENGINE_FIELD_PERMITS, 0, 6, 0, 0, 0},
+    {{ALL_FIELDS, (enum engine_kind)3, 1, 1, -1, 0, false}, {0}, "INVALID"},
+    {{ALL_FIELDS, ENGINE_BOUNDED, 1, 1, -2, 0, false}, {0}, "INVALID"},
+    {{ALL_FIELDS, ENGINE_BOUNDED, 1, 1, 0, -1, false}, {0}, "INVALID"},
+    {{ALL_FIELDS, ENGINE_BOUNDED, 1, 1, 0, INT64_MAX, false}, {0}, "OK"},
+    {{ALL_FIELDS, ENGINE_COUNTING, 5, 1, -1, 0, false},
+     {ENGINE_FIELD_PERMITS, 0, 6, 0, 0, 0, false},
      "OK INVALID"},
-    {{ALL_FIELDS, ENGINE_COUNTING, 5, 1, -1, 0},
-     {ENGINE_FIELD_PERMITS, 0, 5, 0, 0, 0},
+    {{ALL_FIELDS, ENGINE_COUNTING, 5, 1, -1, 0, false},
+     {ENGINE_FIELD_PERMITS, 0, 5, 0, 0, 0, false},
      "OK OK"},
-    {{ALL_FIELDS, ENGINE_COUNTING, 5, 1, -1, 0},
-     {ENGINE_FIELD_KIND, ENGINE_BOUNDED, 0, 0, 0, 0},
+    {{ALL_FIELDS, ENGINE_COUNTING, 5, 1, -1, 0, false},
+     {ENGINE_FIELD_KIND, ENGINE_BOUNDED, 0, 0, 0, 0, false},
      "OK INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, 5, 1, -1, 0},
-     {ENGINE_FIELD_KIND, ENGINE_COUNTING, 0, 0, 0, 0},
+    {{ALL_FIELDS, ENGINE_BOUNDED, 5, 1, -1, 0, false},
+     {ENGINE_FIELD_KIND, ENGINE_COUNTING, 0, 0, 0, 0, false},
      "OK INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, 5, 1, -1, 0},
-     {ENGINE_FIELD_PERMITS, 0, 0, 0, 0, 0},
+    {{ALL_FIELDS, ENGINE_BOUNDED, 5, 1, -1, 0, false},
+     {ENGINE_FIELD_PERMITS, 0, 0, 0, 0, 0, false},
      "OK INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, 5, 1, -1, 0},
-     {ENGINE_FIELD_PERMITS, 0, 6, 0, 0, 0},
+    {{ALL_FIELDS, ENGINE_BOUNDED, 5, 1, -1, 0, false},
+     {ENGINE_FIELD_PERMITS, 0, 6, 0, 0, 0, false},
      "OK OK"},
+    {{ALL_FIELDS, ENGINE_BOUNDED, LIMIT_SLOTS_MAX, 1, -1, 0, true}, {0}, "OK"},
+    {{ALL_FIELDS, ENGINE_BOUNDED, LIMIT_SLOTS_MAX + 1, 1, -1, 0, true},
+     {0},
+     "INVALID"},
+    {{ALL_FIELDS, ENGINE_COUNTING, 5, 1, -1, 0, true}, {0}, "INVALID"},
+    {{ALL_FIELDS, ENGINE_COUNTING, 5, 1, -1, 0, false},
+     {ENGINE_FIELD_SLOTS, 0, 0, 0, 0, 0, true},
+     "OK INVALID"},
+    {{ALL_FIELDS, ENGINE_BOUNDED, 5, 1, -1, 0, true},
+     {ENGINE_FIELD_PERMITS, 0, LIMIT_SLOTS_MAX + 1, 0, 0, 0, false},
+     "OK INVALID"},
 };
 
 START_TEST(a_definition_that_makes_no_sense_changes_nothing)

@@ -31,11 +31,11 @@ static void run_a_day(void)
     script_post(&script, "pool", 2);
     script_release_some(&script, 2, 22, 21, NULL, 1);
     script_tick(&script, 150);
-    script_bounded(&script, "gone", 2);
+    script_slots(&script, "gone", 2, true);
     script_acquire_of(&script, 4, 41, 0, "gone");
     script_acquire_of(&script, 1, 12, 0, "gone");
     script_delete(&script, "gone", true, 50);
-    script_bounded(&script, "gone", 7);
+    script_slots(&script, "gone", 7, true);
     script_bounded(&script, "jobs", 2);
     script_release(&script, 4, 42, 41);
     script_renew(&script, 2, 23, 21, 5000);
@@ -142,7 +142,10 @@ START_TEST(a_broken_record_is_refused_or_fits_but_breaks_nothing)
             struct engine_record broken = script.records[n];
             memset((unsigned char *)&broken + at,
                    bytes[(n + at / 4) % sizeof(bytes)], 4);
-            broken.consume = script.records[n].consume; /* Must be a bool. */
+            broken.consume = script.records[n].consume; /* Must be bools. */
+            if (broken.type == ENGINE_RECORD_DEFINED) {
+                broken.definition.slots = script.records[n].definition.slots;
+            }
             engine = engine_create(&script.limits, 0, script_secret);
             ck_assert_ptr_nonnull(engine);
             for (size_t i = 0; i < n; i++) {
@@ -182,6 +185,7 @@ static const struct {
     WRONG(ENGINE_RECORD_GRANTED, permits),
     WRONG(ENGINE_RECORD_GRANTED, hold_ms),
     WRONG(ENGINE_RECORD_GRANTED, semaphore),
+    WRONG(ENGINE_RECORD_GRANTED, slots),
     WRONG(ENGINE_RECORD_RELEASED, acquire_id),
     WRONG(ENGINE_RECORD_RELEASED, grant_id),
     WRONG(ENGINE_RECORD_RELEASED, permits),
