@@ -364,9 +364,7 @@ static void take_down(struct permit_async *client,
         settings_log(&client->settings, PERMIT_LOG_WARNING, "%s",
                      client->down_text);
     }
-    backoff_end(&client->backoff, clock_now_ns(), event->retry_after_ms,
-                event->status, client->down_text);
-    async_close(client, event->is_silent);
+    async_close(client);
 }
 
 static void take_event(struct permit_async *client,
@@ -374,7 +372,6 @@ static void take_event(struct permit_async *client,
 {
     switch (event->type) {
     case CORE_EVENT_READY:
-        backoff_succeed(&client->backoff);
         settings_log(&client->settings, PERMIT_LOG_INFO,
                      "connected to %s, session %" PRIu64,
                      client->connector.address.written,

@@ -3,7 +3,6 @@
 
 #include <netdb.h>
 #include <string.h>
-#include <time.h>
 
 #include "broken_calls.h"
 #include "permit/adapter/poll.h"
@@ -187,12 +186,11 @@ static void use_client(struct life *life)
                 permit_async_counters(life->client, &counters), "");
 }
 
-/* The first ones may meet what broke before, or be told of it at once. */
+/* The first one may meet what broke before. */
 static void use_healed(struct life *life)
 {
     life->status = PERMIT_E_DISCONNECTED;
-    for (time_t end = time(NULL) + HEALED_S;
-         life->status != PERMIT_OK && time(NULL) < end;) {
+    for (int i = 0; i < 2 && life->status != PERMIT_OK; i++) {
         permit_grant_destroy(life->grant);
         life->grant = NULL;
         acquire(life, 1, 0);

@@ -7,6 +7,8 @@
  *   valid                               1 or 0
  *   until_lost                          when it was no longer valid: monotonic
  *                                       seconds
+ *   left                                milliseconds until then, as far as is
+ *                                       known
  *   loss                                why
  *   wait_lost MS, release, ping         their status
  *   children                            the descriptors that a command has */
@@ -75,6 +77,8 @@ static void obey(const char *command, const char *arguments)
         printf("%d\n", permit_grant_is_valid(grant));
     } else if (strcmp(command, "until_lost") == 0) {
         until_lost();
+    } else if (strcmp(command, "left") == 0) {
+        printf("%" PRId64 "\n", permit_grant_left_ms(grant));
     } else if (strcmp(command, "loss") == 0) {
         puts(permit_loss_name(permit_grant_get_loss(grant)));
     } else if (strcmp(command, "wait_lost") == 0) {
