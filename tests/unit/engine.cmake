@@ -11,6 +11,9 @@ foreach(name acquire release session linger define slots restore view limits)
   permit_test(engine_${name} LIBS engine_script)
 endforeach()
 target_link_options(test_engine_limits PRIVATE -Wl,--wrap=calloc)
+# A million of everything: only a Release build runs it.
+permit_test(engine_faults LIBS engine_script LABELS release)
+target_link_options(test_engine_faults PRIVATE -Wl,--wrap=calloc)
 permit_test(queue LIBS permitd_engine)
 permit_test(deadlines LIBS permitd_engine)
 

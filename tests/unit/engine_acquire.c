@@ -18,7 +18,7 @@ static void teardown(void)
     script_finish(&script);
 }
 
-START_TEST(a_late_timer_never_turns_a_timeout_into_a_grant)
+START_TEST(e7_a_late_timer_never_turns_a_timeout_into_a_grant)
 {
     script_acquire(&script, 1, 11, /* wait_ms= */ 0);
     script_acquire(&script, 2, 21, /* wait_ms= */ 500);
@@ -128,7 +128,7 @@ START_TEST(a_waiter_times_out_at_its_deadline_and_unblocks_those_behind)
 }
 END_TEST
 
-START_TEST(what_gives_back_goes_before_what_ends_a_wait)
+START_TEST(e7_what_gives_back_goes_before_what_ends_a_wait)
 {
     script_acquire_hold(&script, 1, 11, 0, 100);
     script_acquire(&script, 2, 21, 200); /* Set before the hold of s1 r12. */
@@ -150,7 +150,7 @@ START_TEST(what_gives_back_goes_before_what_ends_a_wait)
 }
 END_TEST
 
-START_TEST(a_hold_that_ends_a_nanosecond_late_leaves_a_timeout)
+START_TEST(e7_a_hold_that_ends_a_nanosecond_late_leaves_a_timeout)
 {
     script_bounded(&script, "jobs", 2);
     script_acquire_some(&script, 1, 11, 0, 2);
@@ -342,7 +342,7 @@ int main(void)
     int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, a_late_timer_never_turns_a_timeout_into_a_grant);
+    tcase_add_test(tcase, e7_a_late_timer_never_turns_a_timeout_into_a_grant);
     tcase_add_test(tcase, waiters_are_served_in_the_order_of_their_arrival);
     tcase_add_test(tcase, each_change_is_recorded_before_it_is_told);
     tcase_add_test(tcase, a_try_is_told_its_place_and_what_is_in_the_way);
@@ -350,8 +350,9 @@ int main(void)
     tcase_add_test(tcase, one_release_serves_all_whom_it_suffices);
     tcase_add_test(
         tcase, a_waiter_times_out_at_its_deadline_and_unblocks_those_behind);
-    tcase_add_test(tcase, what_gives_back_goes_before_what_ends_a_wait);
-    tcase_add_test(tcase, a_hold_that_ends_a_nanosecond_late_leaves_a_timeout);
+    tcase_add_test(tcase, e7_what_gives_back_goes_before_what_ends_a_wait);
+    tcase_add_test(tcase,
+                   e7_a_hold_that_ends_a_nanosecond_late_leaves_a_timeout);
     tcase_add_test(tcase, what_is_granted_late_counts_from_its_due_time);
     tcase_add_test(tcase, a_cancelled_waiter_is_answered_before_its_cancel);
     tcase_add_test(tcase, a_cancel_lets_those_behind_pass);

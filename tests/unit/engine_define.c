@@ -130,7 +130,7 @@ START_TEST(growing_serves_those_who_now_fit)
 }
 END_TEST
 
-START_TEST(shrinking_revokes_nobody_and_refuses_the_impossible)
+START_TEST(c22_shrinking_revokes_nobody_and_refuses_the_impossible)
 {
     script_bounded(&script, "jobs", 4);
     script_acquire_some(&script, 1, 11, 0, 2);
@@ -155,7 +155,7 @@ START_TEST(shrinking_revokes_nobody_and_refuses_the_impossible)
 }
 END_TEST
 
-START_TEST(a_shrink_may_unblock_those_behind_the_impossible)
+START_TEST(c22_a_shrink_may_unblock_those_behind_the_impossible)
 {
     script_bounded(&script, "jobs", 4);
     script_acquire_some(&script, 1, 11, 0, 1);
@@ -320,8 +320,9 @@ int main(void)
                         0,
                         sizeof(definition_cases) / sizeof(definition_cases[0]));
     tcase_add_test(tcase, growing_serves_those_who_now_fit);
-    tcase_add_test(tcase, shrinking_revokes_nobody_and_refuses_the_impossible);
-    tcase_add_test(tcase, a_shrink_may_unblock_those_behind_the_impossible);
+    tcase_add_test(tcase,
+                   c22_shrinking_revokes_nobody_and_refuses_the_impossible);
+    tcase_add_test(tcase, c22_a_shrink_may_unblock_those_behind_the_impossible);
     tcase_add_test(tcase, a_deleted_semaphore_refuses_its_waiters);
     tcase_add_test(tcase, a_forced_delete_gives_its_holders_a_grace);
     tcase_add_test(tcase, a_forced_delete_without_grace_is_over_at_once);

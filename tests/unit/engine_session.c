@@ -78,6 +78,26 @@ START_TEST(a_silent_session_ends_at_its_timeout_and_not_before)
 }
 END_TEST
 
+/* _i nanoseconds after the wait. */
+START_TEST(e7_a_session_that_ends_when_a_wait_does_serves_it)
+{
+    script_acquire_some(&script, 1, 11, 0, 2);
+    script.now_ns = (uint64_t)_i;
+    script_heard(&script, 1); /* Until 15000. */
+    script.now_ns = 1000 * NS_PER_MS;
+    script_heard(&script, 2);
+    script_acquire(&script, 2, 21, 14000);
+    script_end(&script, 3);
+    script_end(&script, 4);
+    script_forget(&script);
+    script_tick(&script, 15500);
+    script_expect(&script, _i == 0 ? "[15500] s2 r21 GRANTED waited 14000\n"
+                                     "[15500] s1 ENDED by silence\n"
+                                   : "[15500] s2 r21 TIMEOUT\n"
+                                     "[15500] s1 ENDED by silence\n");
+}
+END_TEST
+
 START_TEST(a_session_that_was_heard_before_time_moves_lives_on)
 {
     script.now_ns = 20000 * NS_PER_MS;
@@ -188,6 +208,8 @@ int main(void)
     tcase_add_test(
         tcase, the_waiters_of_an_ended_session_are_forgotten_without_an_answer);
     tcase_add_test(tcase, a_silent_session_ends_at_its_timeout_and_not_before);
+    tcase_add_loop_test(
+        tcase, e7_a_session_that_ends_when_a_wait_does_serves_it, 0, 2);
     tcase_add_test(tcase, a_session_that_was_heard_before_time_moves_lives_on);
     tcase_add_test(tcase, an_older_stamp_does_not_shorten_a_session);
     tcase_add_test(tcase,
