@@ -8,7 +8,7 @@
 #include <xxhash.h>
 
 #define NS_PER_MS INT64_C(1000000)
-#define STATES_MAX (UINT32_C(1) << 20)
+#define STATES_MAX (UINT32_C(1) << 17)
 
 enum stage {
     STAGE_ASKED = 0, /* Not arrived. */
