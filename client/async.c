@@ -33,6 +33,8 @@ static struct permit_async *create(struct settings *settings)
     }
     client->settings = *settings;
     client->fd = -1;
+    client->silent_fd = -1;
+    backoff_init(&client->backoff, client->settings.seed);
     client->armed_ns = CORE_NEVER;
     client->error = client->call_text;
     client->belief.fork_mark = fork_mark_create();
@@ -104,7 +106,7 @@ static void say_bye(struct permit_async *client)
     uint64_t id;
 
     core_advance(client->core, clock_now_ns());
-    if (core_is_ready(client->core) &&
+    if (core_has_line(client->core) &&
         core_ask(client->core, &request, &id) == PERMIT_OK) {
         async_write(client);
     }
@@ -133,8 +135,9 @@ static void end(struct permit_async *client)
     } else {
         say_bye(client);
     }
-    core_break(client->core, PERMIT_E_CLOSED, "the client is destroyed");
+    core_end(client->core, PERMIT_E_CLOSED, "the client is destroyed");
     async_collect(client);
+    async_close(client, /* is_silent= */ false);
     detach_grants(client);
     while (!async_is_forked(client) && async_tell_ended(client)) {
     }
@@ -180,6 +183,7 @@ static void leave(struct permit_async *client)
 {
     async_drain(client);
     if (!client->is_destroyed && !async_is_forked(client)) {
+        async_go_on(client);
         async_write(client);
     }
     client->is_dispatching = false;

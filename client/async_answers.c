@@ -364,7 +364,9 @@ static void take_down(struct permit_async *client,
         settings_log(&client->settings, PERMIT_LOG_WARNING, "%s",
                      client->down_text);
     }
-    async_close(client);
+    backoff_end(&client->backoff, clock_now_ns(), event->retry_after_ms,
+                event->status, client->down_text);
+    async_close(client, event->is_silent);
 }
 
 static void take_event(struct permit_async *client,
@@ -372,6 +374,7 @@ static void take_event(struct permit_async *client,
 {
     switch (event->type) {
     case CORE_EVENT_READY:
+        backoff_succeed(&client->backoff);
         settings_log(&client->settings, PERMIT_LOG_INFO,
                      "connected to %s, session %" PRIu64,
                      client->connector.address.written,

@@ -73,8 +73,11 @@ static int64_t deadline_of(const struct permit_async *client)
         client->connector.state == CONNECTOR_FAILED) {
         return 0;
     }
-    return min_of(core_next_deadline(client->core),
-                  connector_deadline(&client->connector));
+    return min_of(min_of(core_next_deadline(client->core),
+                         connector_deadline(&client->connector)),
+                  core_wants_line(client->core)
+                      ? backoff_next_ns(&client->backoff)
+                      : CORE_NEVER);
 }
 
 /* Rounded up: what is called then finds it due. */
@@ -152,20 +155,47 @@ void async_open(struct permit_async *client, int64_t now_ns)
     int64_t deadline_ns = clock_after_ms(now_ns, timeout_ms);
 
     client->lines_total++;
+    backoff_begin(&client->backoff);
     core_open(client->core, now_ns, deadline_ns);
     connector_start(&client->connector, client->settings.servers, now_ns,
                     deadline_ns);
     async_drive(client);
 }
 
-void async_close(struct permit_async *client)
+static void close_line(int *fd)
+{
+    if (*fd != -1) {
+        (void)close(*fd);
+        *fd = -1;
+    }
+}
+
+void async_close(struct permit_async *client, bool is_silent)
 {
     unwatch(client);
     connector_stop(&client->connector);
     client->is_looking_up = false;
-    if (client->fd != -1) {
-        (void)close(client->fd);
+    if (!core_wants_line(client->core)) {
+        close_line(&client->silent_fd);
+    }
+    if (is_silent) {
+        close_line(&client->silent_fd);
+        client->silent_fd = client->fd;
         client->fd = -1;
+    }
+    close_line(&client->fd);
+}
+
+void async_go_on(struct permit_async *client)
+{
+    int64_t now_ns = clock_now_ns();
+
+    if (core_has_line(client->core) || core_session_id(client->core) == 0) {
+        close_line(&client->silent_fd);
+    }
+    if (core_wants_line(client->core) &&
+        backoff_next_ns(&client->backoff) <= now_ns) {
+        async_open(client, now_ns);
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "backoff.h"
 #include "connector.h"
 #include "core.h"
 #include "fork_mark.h"
@@ -55,7 +56,9 @@ struct permit_async {
     struct belief belief;
     struct core *core;
     struct connector connector;
-    int fd;               /* The connection; -1: none. */
+    struct backoff backoff;
+    int fd;        /* The connection; -1: none. */
+    int silent_fd; /* The one before, which the server may think whole. */
     uint64_t lines_total; /* Begun: tells one connection from the next. */
 
     struct permit_loop loop;
@@ -118,8 +121,12 @@ void async_detach_grant(struct permit_grant *grant);
 /* Begins a line. */
 void async_open(struct permit_async *client, int64_t now_ns);
 
-/* Closes what there is of the line: the core is down. */
-void async_close(struct permit_async *client);
+/* Closes what there is of the line: the core is down. What is only silent is
+ * kept until async_go_on() finds that nobody takes it for the session's. */
+void async_close(struct permit_async *client, bool is_silent);
+
+/* Goes on with a session that has lost its line, if it is time. */
+void async_go_on(struct permit_async *client);
 
 /* Goes on with connecting if its time has come, or if the loop says that the
  * descriptor is writable. */

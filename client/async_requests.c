@@ -49,17 +49,20 @@ static struct async_request *create(struct permit_async *client,
     return request;
 }
 
-/* The time is now, and there is a line, or one begins. */
-static int64_t get_ready(struct permit_async *client)
+/* There is a line, or one begins. Returns false if the server is away, and it
+ * is too early to find out again. */
+static bool has_way(struct permit_async *client, int64_t now_ns)
 {
-    int64_t now_ns = clock_now_ns();
-
     core_advance(client->core, now_ns);
     async_collect(client);
-    if (core_is_down(client->core)) {
+    if (!core_has_line(client->core) &&
+        backoff_refuses(&client->backoff, now_ns)) {
+        return false;
+    }
+    if (core_is_down(client->core) && !core_wants_line(client->core)) {
         async_open(client, now_ns);
     }
-    return now_ns;
+    return true;
 }
 
 static int64_t answer_by(const struct permit_async *client, int64_t now_ns,
@@ -77,17 +80,21 @@ static enum permit_status ask(struct permit_async *client,
                               uint64_t *ret_id)
 {
     struct core_request taken = {.message = message, .arg = request};
-    enum permit_status status = PERMIT_E_NOMEM;
+    int64_t now_ns = clock_now_ns();
+    enum permit_status status;
 
-    if (request != NULL) {
-        taken.answer_by_ns = answer_by(client, get_ready(client), wait_ms);
-        taken.grant_arg = request->grant;
-        status = core_ask(client->core, &taken, ret_id);
+    if (request == NULL) {
+        return refuse(client, PERMIT_E_NOMEM, permit_strerror(PERMIT_E_NOMEM));
     }
+    if (!has_way(client, now_ns)) {
+        async_request_free(client, request);
+        return refuse(client, client->backoff.status, client->backoff.text);
+    }
+    taken.answer_by_ns = answer_by(client, now_ns, wait_ms);
+    taken.grant_arg = request->grant;
+    status = core_ask(client->core, &taken, ret_id);
     if (status != PERMIT_OK) {
-        if (request != NULL) {
-            async_request_free(client, request);
-        }
+        async_request_free(client, request);
         return refuse(client, status, permit_strerror(status));
     }
     return PERMIT_OK;

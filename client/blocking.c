@@ -96,7 +96,11 @@ enum permit_status client_ask(struct permit_client *client,
         (void)pthread_cond_wait(&client->changed, &client->mutex);
         core_advance(client->core, clock_now_ns());
     }
-    if (core_is_down(client->core)) {
+    if (!core_has_line(client->core) &&
+        backoff_refuses(&client->backoff, now_ns)) {
+        return call_fail(call, client->backoff.status, client->backoff.text);
+    }
+    if (core_is_down(client->core) && !core_wants_line(client->core)) {
         io_open_line(
             client,
             min_ns(clock_after_ms(now_ns, client->settings.connect_timeout_ms),
@@ -158,6 +162,7 @@ static void free_client(struct permit_client *client)
     lookup_drop(client->lookup);
     connector_stop(&client->connector);
     close_fd(client->fd);
+    close_fd(client->silent_fd);
     close_fd(client->wake_fd);
     close_fd(client->timer_fd);
     core_destroy(client->core);
@@ -194,6 +199,8 @@ static struct permit_client *start_client(struct settings *settings)
     client->settings = *settings;
     client->armed_ns = CORE_NEVER;
     client->fd = -1;
+    client->silent_fd = -1;
+    backoff_init(&client->backoff, client->settings.seed);
     client->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     client->timer_fd =
         timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -232,7 +239,7 @@ static enum permit_status await_session(struct permit_client *client)
     io_open_line(client, clock_after_ms(clock_now_ns(),
                                         client->settings.connect_timeout_ms));
     io_push(client);
-    while (!core_is_ready(client->core) && !core_is_down(client->core)) {
+    while (!core_has_line(client->core) && !core_is_down(client->core)) {
         (void)pthread_cond_wait(&client->changed, &client->mutex);
     }
     if (core_is_down(client->core)) {
@@ -289,7 +296,7 @@ static void say_bye(struct permit_client *client)
     call_init(&call);
     core_advance(client->core, now_ns);
     request.answer_by_ns = clock_after_ms(now_ns, BYE_MS);
-    if (core_is_ready(client->core) &&
+    if (core_session_id(client->core) != 0 &&
         core_ask(client->core, &request, &id) == PERMIT_OK) {
         io_push(client);
         while (!call.is_done) {

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "backoff.h"
 #include "connector.h"
 #include "core.h"
 #include "fork_mark.h"
@@ -31,10 +32,12 @@ struct permit_client {
     pthread_t thread;
     struct core *core;
     struct connector connector;
+    struct backoff backoff;
     struct lookup *lookup; /* What the connector waits for, or NULL. */
     int fd;                /* The connection; -1: none. */
-    int wake_fd;           /* An eventfd for the I/O thread. */
-    int timer_fd;          /* Runs through a suspend, as the beliefs do. */
+    int silent_fd; /* The one before, which the server may think whole. */
+    int wake_fd;   /* An eventfd for the I/O thread. */
+    int timer_fd;  /* Runs through a suspend, as the beliefs do. */
     int64_t armed_ns;
     bool is_stopping;
     enum permit_status down_status; /* Why the last line ended. */

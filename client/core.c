@@ -2,16 +2,13 @@
 #include "core.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core_private.h"
 
 #define INPUT_BYTES (FRAME_HEADER_BYTES + FRAME_BYTES_MAX)
-#define OUTPUT_BYTES_FIRST 4096u
-/* Pings a session timeout, at least: one may be late, and one lost in time. */
-#define PINGS_PER_TIMEOUT 3
+#define OUTPUT_BYTES 65536u
 /* A WIRE_ARENA_BYTES of the right type. */
 #define ARENA_BYTES ((size_t)WIRE_ARENA_BYTES)
 
@@ -23,11 +20,6 @@ int64_t core_add_ns(int64_t a_ns, int64_t b_ns)
 int64_t core_ns_from_ms(int64_t ms)
 {
     return ms > CORE_NEVER / NS_PER_MS ? CORE_NEVER : ms * NS_PER_MS;
-}
-
-static int64_t min_ns(int64_t a_ns, int64_t b_ns)
-{
-    return a_ns < b_ns ? a_ns : b_ns;
 }
 
 /* ------------------------------------------------------- create and destroy
@@ -60,9 +52,10 @@ struct core *core_create(const struct core_options *options)
     core->hello.purpose = copy_text(core, 2, options->purpose);
     core->hello.pid = options->pid;
     core->hello.client = "libpermit/0.1.0";
+    core->hello.linger_ms = options->linger_ms;
+    core->heartbeat_ms = options->heartbeat_ms;
     core->input = memory_take_buffer(allocator, INPUT_BYTES);
-    core->output = memory_take_buffer(allocator, OUTPUT_BYTES_FIRST);
-    core->output_capacity = OUTPUT_BYTES_FIRST;
+    core->output = memory_take_buffer(allocator, OUTPUT_BYTES);
     core->arena.bytes = memory_take_buffer(allocator, ARENA_BYTES);
     core->arena.capacity = ARENA_BYTES;
     if (core->input == NULL || core->output == NULL ||
@@ -103,59 +96,62 @@ void core_destroy(struct core *core)
 /* -------------------------------------------------------------------- output
  */
 
-enum permit_status core_reserve(struct core *core)
+static size_t copy_frame(const struct request *request, uint8_t *to)
 {
-    size_t need = WIRE_REQUEST_BYTES_MAX;
+    memcpy(to, request->frame, request->frame_bytes);
+    return request->frame_bytes;
+}
+
+/* What is left of a wait stays a wait, so that it ends as one. */
+static size_t put_rest(struct core *core, const struct request *request,
+                       uint8_t *to, size_t room)
+{
+    int64_t left_ms = (request->wait_until_ns - core->now_ns) / NS_PER_MS;
+
+    return wire_rewrite_wait(request->frame, request->frame_bytes,
+                             left_ms > 0 ? left_ms : 1, &core->arena, to, room);
+}
+
+/* Puts the requests that this line has not, in the order of their ids, as long
+ * as there is room. */
+static void fill_output(struct core *core)
+{
     size_t used = core->output_end - core->output_start;
-    size_t capacity = core->output_capacity;
-    uint8_t *grown;
 
-    if (need <= capacity - core->output_end) {
-        return PERMIT_OK;
-    }
-    if (used + need <= capacity / 2) {
+    if (core->output_start >= OUTPUT_BYTES / 2) {
         memmove(core->output, core->output + core->output_start, used);
-    } else {
-        grown = memory_take_buffer(&core->allocator, capacity * 2);
-        if (grown == NULL) {
-            return PERMIT_E_NOMEM;
-        }
-        memcpy(grown, core->output + core->output_start, used);
-        memory_give(&core->allocator, core->output);
-        core->output = grown;
-        core->output_capacity = capacity * 2;
+        core->output_start = 0;
+        core->output_end = used;
     }
-    core->output_start = 0;
-    core->output_end = used;
-    return PERMIT_OK;
+    while (core->next_put != NULL &&
+           OUTPUT_BYTES - core->output_end >= WIRE_REQUEST_BYTES_MAX) {
+        struct request *request = request_of(core->next_put);
+        uint8_t *to = core->output + core->output_end;
+        size_t bytes;
+
+        if (request->wait_until_ns == CORE_NEVER ||
+            core->now_ns == request->asked_ns) {
+            bytes = copy_frame(request, to);
+        } else {
+            bytes =
+                put_rest(core, request, to, OUTPUT_BYTES - core->output_end);
+        }
+        request->offset = core->output_total;
+        core->output_end += bytes;
+        core->output_total += bytes;
+        core->next_put = request->entry.next;
+    }
 }
 
-size_t core_put(struct core *core, struct wire_client_message *message)
+const uint8_t *core_output(struct core *core, size_t *ret_length)
 {
-    const struct id_entry *oldest = core->requests.first;
-    size_t bytes;
-
-    message->id = core->next_id++;
-    message->answered_below = oldest == NULL ? message->id : oldest->id;
-    bytes = wire_encode_client(message, core->output + core->output_end,
-                               core->output_capacity - core->output_end);
-    assert(bytes > 0);
-    core->output_end += bytes;
-    core->output_total += bytes;
-    core->counters.requests_total++;
-    return bytes;
-}
-
-const uint8_t *core_output(const struct core *core, size_t *ret_length)
-{
-    size_t length = 0;
+    bool has_line =
+        core->state != CORE_STATE_DOWN && core->state != CORE_STATE_BROKEN;
 
     if (core->state == CORE_STATE_READY) {
-        length = core->output_end - core->output_start;
-    } else if (core->state == CORE_STATE_OPENING) {
-        length = (size_t)(core->hello_end - core->sent_total);
+        fill_output(core);
     }
-    *ret_length = length;
+    *ret_length = has_line ? core->output_end - core->output_start : 0;
     return core->output + core->output_start;
 }
 
@@ -173,105 +169,6 @@ void core_sent(struct core *core, size_t bytes)
     }
 }
 
-/* ------------------------------------------------------------ open and break
- */
-
-void core_open(struct core *core, int64_t now_ns, int64_t welcome_by_ns)
-{
-    struct wire_client_message message = {.type = WIRE_HELLO};
-
-    assert(core->state == CORE_STATE_DOWN);
-    core_advance(core, now_ns);
-    core->state = CORE_STATE_OPENING;
-    core->welcome_by_ns = welcome_by_ns;
-    core->hello_sent_ns = core->now_ns;
-    core->has_preface = false;
-    core->input_start = 0;
-    core->input_end = 0;
-    core->sent_total = 0;
-    core->output_start = 0;
-    memcpy(core->output, frame_preface, FRAME_PREFACE_BYTES);
-    core->output_end = FRAME_PREFACE_BYTES;
-    core->output_total = FRAME_PREFACE_BYTES;
-    core->goaway_text[0] = '\0';
-    core->due_ns = welcome_by_ns;
-    message.hello = core->hello;
-    (void)core_put(core, &message);
-    core->hello_id = message.id;
-    core->hello_end = core->output_total;
-    core->gap_bytes = 0;
-}
-
-void core_break(struct core *core, enum permit_status status, const char *text)
-{
-    if (core->state == CORE_STATE_DOWN || core->state == CORE_STATE_BROKEN) {
-        return;
-    }
-    core->state = CORE_STATE_BROKEN;
-    core->session_id = 0;
-    core->down_status = status;
-    if (status == PERMIT_E_DISCONNECTED && core->goaway_text[0] != '\0') {
-        text = core->goaway_text;
-    }
-    (void)snprintf(core->down_text, sizeof(core->down_text), "%s", text);
-}
-
-/* -------------------------------------------------------------------- time */
-
-void core_advance(struct core *core, int64_t now_ns)
-{
-    if (now_ns > core->now_ns) {
-        core->now_ns = now_ns;
-    }
-}
-
-void core_alive(struct core *core, int64_t sent_ns)
-{
-    int64_t until_ns = core_add_ns(sent_ns, core->belief_ns);
-
-    if (until_ns > core->believed_until_ns) {
-        core->believed_until_ns = until_ns;
-    }
-}
-
-static int64_t line_due(const struct core *core)
-{
-    if (core->state == CORE_STATE_OPENING) {
-        return core->welcome_by_ns;
-    }
-    return min_ns(core->believed_until_ns,
-                  core_add_ns(core->ping_sent_ns, core->ping_interval_ns));
-}
-
-static void take_line_due(struct core *core)
-{
-    if (core->state == CORE_STATE_OPENING) {
-        if (core->now_ns >= core->welcome_by_ns) {
-            core_break(core, PERMIT_E_DISCONNECTED,
-                       "no answer to Hello in time");
-        }
-    } else if (core->now_ns >= core->believed_until_ns) {
-        core_break(core, PERMIT_E_DISCONNECTED,
-                   "the server was silent for too long");
-    } else if (core->now_ns - core->ping_sent_ns >= core->ping_interval_ns) {
-        core_ping(core);
-    }
-}
-
-int64_t core_next_deadline(const struct core *core)
-{
-    switch (core->state) {
-    case CORE_STATE_DOWN:
-        return CORE_NEVER;
-    case CORE_STATE_BROKEN:
-        return 0;
-    case CORE_STATE_OPENING:
-    case CORE_STATE_READY:
-        break;
-    }
-    return core->due_ns;
-}
-
 /* -------------------------------------------------------------------- input
  */
 
@@ -282,6 +179,7 @@ size_t core_feed(struct core *core, const uint8_t *bytes, size_t length)
     if (core->state == CORE_STATE_DOWN || core->state == CORE_STATE_BROKEN) {
         return length; /* Nobody will look at it. */
     }
+    core->unheard_ns = CORE_NEVER;
     memmove(core->input, core->input + core->input_start, used);
     core->input_start = 0;
     core->input_end = used;
@@ -335,118 +233,45 @@ static bool read_message(struct core *core)
     return true;
 }
 
-/* ------------------------------------------------------------------ opening
- */
-
-static bool take_welcome(struct core *core, struct core_event *ret_event)
-{
-    const struct wire_welcome *welcome = &core->message.welcome;
-    int64_t timeout_ns = core_ns_from_ms(welcome->session_timeout_ms);
-
-    if (core->message.id != core->hello_id || welcome->session_id == 0 ||
-        welcome->heartbeat_ms <= 0 || timeout_ns < PINGS_PER_TIMEOUT ||
-        welcome->resumed) {
-        core_break(core, PERMIT_E_PROTOCOL, "the server's Welcome is broken");
-        return false;
-    }
-    core_close_gaps(core);
-    core->state = CORE_STATE_READY;
-    core->session_id = welcome->session_id;
-    core->ping_sent_ns = core->hello_sent_ns;
-    core->ping_interval_ns = min_ns(core_ns_from_ms(welcome->heartbeat_ms),
-                                    timeout_ns / PINGS_PER_TIMEOUT);
-    core->belief_ns = timeout_ns / 10 * 9;
-    core->believed_until_ns = 0;
-    core->counters.reconnects_total += core->had_session;
-    core->had_session = true;
-    core_alive(core, core->hello_sent_ns);
-    core_fall_due(core, line_due(core));
-    *ret_event = (struct core_event){
-        .type = CORE_EVENT_READY, .text = "", .message = &core->message};
-    return true;
-}
-
-/* In state OPENING. Returns true if it made an event. */
-static bool take_opening(struct core *core, struct core_event *ret_event)
-{
-    const struct wire_server_message *message = &core->message;
-
-    if (message->type == WIRE_WELCOME) {
-        return take_welcome(core, ret_event);
-    }
-    if (message->type == WIRE_REFUSED && message->id == core->hello_id) {
-        core_break(core, message->refused.reason,
-                   message->refused.detail[0] != '\0'
-                       ? message->refused.detail
-                       : permit_strerror(message->refused.reason));
-    } else if (message->type != WIRE_GOAWAY) {
-        core_break(core, PERMIT_E_PROTOCOL,
-                   "the server did not answer Hello first");
-    }
-    return false;
-}
-
-static const char *goaway_name(enum wire_goaway_reason reason)
-{
-    switch (reason) {
-#define X(name, value, text)                                                   \
-    case name:                                                                 \
-        return text;
-        WIRE_GOAWAY_MAP(X)
-#undef X
-    }
-    return "unknown";
-}
-
-/* Only kept: the end of the line follows, or all goes on (a drain). */
-static void note_goaway(struct core *core)
-{
-    (void)snprintf(core->goaway_text, sizeof(core->goaway_text),
-                   "the server said goodbye (%s)%s%s",
-                   goaway_name(core->message.goaway.reason),
-                   core->message.goaway.detail[0] == '\0' ? "" : ": ",
-                   core->message.goaway.detail);
-}
-
 /* ------------------------------------------------------------------- events
  */
 
-static bool take_broken(struct core *core, struct core_event *ret_event)
+static void make_down(struct core *core, struct core_event *ret_event)
 {
-    if (core_take_ruin(core, ret_event)) {
-        return true;
-    }
     core->state = CORE_STATE_DOWN;
+    core_fall_due(core, core_line_due(core));
     *ret_event = (struct core_event){.type = CORE_EVENT_DOWN,
                                      .status = core->down_status,
-                                     .text = core->down_text};
-    return true;
+                                     .text = core->down_text,
+                                     .is_silent = core->is_silent &&
+                                                  core->session.id != 0,
+                                     .retry_after_ms = core->retry_after_ms};
 }
 
-/* One step in state OPENING or READY. Returns false if there is nothing to do;
- * *ret_made says whether it made an event. */
-static bool step(struct core *core, struct core_event *ret_event,
-                 bool *ret_made)
+static void make_ready(struct core *core, struct core_event *ret_event)
 {
-    *ret_made = false;
-    if (core->now_ns >= core->due_ns) {
-        take_line_due(core);
-        *ret_made =
-            core->state != CORE_STATE_BROKEN && core_take_due(core, ret_event);
-        if (!*ret_made && core->state != CORE_STATE_BROKEN) {
-            core->due_ns = min_ns(line_due(core), core_due(core));
-        }
-        return true;
+    core_settle(core);
+    *ret_event = (struct core_event){.type = CORE_EVENT_READY, .text = ""};
+}
+
+/* Deals with the next message. Returns false if there is none and nothing
+ * broke; *ret_made says whether it made an event. */
+static bool take_next(struct core *core, struct core_event *ret_event,
+                      bool *ret_made)
+{
+    if (core->state == CORE_STATE_DOWN) {
+        return false;
     }
     if (!read_message(core)) {
         return core->state == CORE_STATE_BROKEN;
     }
     if (core->message.type == WIRE_GOAWAY) {
-        note_goaway(core);
+        core_note_goaway(core);
+    } else if (core->state == CORE_STATE_READY) {
+        *ret_made = core_take_message(core, ret_event);
+    } else {
+        core_take_opening(core);
     }
-    *ret_made = core->state == CORE_STATE_OPENING
-                    ? take_opening(core, ret_event)
-                    : core_take_message(core, ret_event);
     return true;
 }
 
@@ -455,51 +280,30 @@ bool core_next_event(struct core *core, struct core_event *ret_event)
     bool made = false;
 
     while (!made) {
-        if (core->state == CORE_STATE_DOWN) {
-            return false;
-        }
-        if (core->state == CORE_STATE_BROKEN) {
-            return take_broken(core, ret_event);
-        }
-        if (!step(core, ret_event, &made)) {
+        if (core->walk != CORE_WALK_NONE) {
+            made = core_take_walk(core, ret_event);
+        } else if (core->state == CORE_STATE_BROKEN) {
+            make_down(core, ret_event);
+            made = true;
+        } else if (core->state == CORE_STATE_SETTLING) {
+            make_ready(core, ret_event);
+            made = true;
+        } else if (core->now_ns >= core->due_ns) {
+            core_take_line_due(core);
+        } else if (!take_next(core, ret_event, &made)) {
             return false;
         }
     }
     return true;
 }
 
-/* ------------------------------------------------------------------ asking
- */
-
-bool core_is_ready(const struct core *core)
+int64_t core_next_deadline(const struct core *core)
 {
-    return core->state == CORE_STATE_READY &&
-           core->now_ns < core->believed_until_ns;
-}
+    bool has_events = core->walk != CORE_WALK_NONE ||
+                      core->state == CORE_STATE_BROKEN ||
+                      core->state == CORE_STATE_SETTLING;
 
-bool core_is_open(const struct core *core)
-{
-    return core->state == CORE_STATE_OPENING || core_is_ready(core);
-}
-
-bool core_is_down(const struct core *core)
-{
-    return core->state == CORE_STATE_DOWN;
-}
-
-int64_t core_believed_until(const struct core *core)
-{
-    return core->state == CORE_STATE_READY ? core->believed_until_ns : 0;
-}
-
-uint64_t core_session_id(const struct core *core)
-{
-    return core->session_id;
-}
-
-int64_t core_heartbeat_ns(const struct core *core)
-{
-    return core->ping_interval_ns;
+    return has_events ? 0 : core->due_ns;
 }
 
 const struct permit_counters *core_counters(const struct core *core)

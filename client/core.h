@@ -2,11 +2,13 @@
 #ifndef CORE_H
 #define CORE_H
 
-/* A client's side of the protocol: bytes and time in, bytes and events out.
+/* A client's side of the protocol: bytes and time in, bytes and events out. A
+ * session goes on over several lines; what has no answer is sent again.
  *
  * It opens no socket, reads no clock, has no thread and no lock. Say what time
  * it is with core_advance(), feed it what came, drain core_next_event(), write
- * what core_output() has, and come back at core_next_deadline().
+ * what core_output() has, come back at core_next_deadline(), and open a line
+ * when core_wants_line().
  *
  * Law: it believes in a grant only while the server must still keep it, and
  * trusts the server with nothing else: an answer that nobody asked for closes
@@ -32,15 +34,17 @@ struct core_options {
     const char *purpose;
     uint64_t pid;
     int64_t answer_timeout_ms; /* For the answer to an acquire's Cancel. */
+    int64_t linger_ms;         /* That is asked for. */
+    int64_t heartbeat_ms; /* Ping at least so often; 0: as the server says. */
     const struct permit_allocator *allocator; /* Copied. */
 };
 
 enum core_event_type {
-    CORE_EVENT_READY = 1, /* Welcome came: ask. */
+    CORE_EVENT_READY = 1, /* There is a line of the session. */
     CORE_EVENT_ANSWER,    /* The one and final answer of a request. */
     CORE_EVENT_WAITING,   /* An acquire waits: message->waiting. */
     CORE_EVENT_LOST,      /* A grant is lost; arg is the grant's. */
-    CORE_EVENT_DOWN       /* The line is to be closed; the session is over. */
+    CORE_EVENT_DOWN       /* The line is to be closed. */
 };
 
 struct core_event {
@@ -53,6 +57,10 @@ struct core_event {
      * has it before, by the grace that the server gave. */
     int64_t until_ns;
     uint64_t id; /* ANSWER: of the request. */
+    /* DOWN: the server may think this line whole, and its end to be the
+     * session's: it is closed only when another is ready, or none is wanted. */
+    bool is_silent;
+    int64_t retry_after_ms; /* DOWN: open no line before; 0: it did not say. */
     /* What the server said; NULL if the client says it by itself. */
     const struct wire_server_message *message;
 };
@@ -73,13 +81,17 @@ struct core *core_create(const struct core_options *options);
 void core_destroy(struct core *core);
 
 /* A new line: begins with the preface and Hello, which may be sent at any time
- * from now on. Welcome must have come by welcome_by_ns. What is asked meanwhile
- * leaves after Welcome, so that a line that never was a session leaves nothing
- * unknown. Only while core_is_down(). */
+ * from now on. Welcome must have come by welcome_by_ns; but the Hello of a
+ * session that goes on is waited for as long as its line is whole, since its
+ * end might be the session's. Only while core_is_down(). */
 void core_open(struct core *core, int64_t now_ns, int64_t welcome_by_ns);
 
-/* The line broke. What that means comes as events, CORE_EVENT_DOWN last. */
+/* The line broke. What that means comes as events, among them
+ * CORE_EVENT_DOWN. */
 void core_break(struct core *core, enum permit_status status, const char *text);
+
+/* Ends the session without a word, whether it has a line or not. */
+void core_end(struct core *core, enum permit_status status, const char *text);
 
 /* Time first: before feeding and before draining. */
 void core_advance(struct core *core, int64_t now_ns);
@@ -95,7 +107,7 @@ bool core_next_event(struct core *core, struct core_event *ret_event);
 
 /* What is to be written, *ret_length bytes; then say how much was, at the time
  * of the last core_advance(). */
-const uint8_t *core_output(const struct core *core, size_t *ret_length);
+const uint8_t *core_output(struct core *core, size_t *ret_length);
 void core_sent(struct core *core, size_t bytes);
 
 /* When to call core_advance() at the latest. */
@@ -104,14 +116,16 @@ int64_t core_next_deadline(const struct core *core);
 /* ---------------------------------------------------------------- requests
  */
 
-/* Asks, at the time of the last core_advance() or core_open(). On PERMIT_OK
- * exactly one CORE_EVENT_ANSWER follows, and *ret_id is its id. Else
- * PERMIT_E_DISCONNECTED (not core_is_open()), PERMIT_E_TOO_MANY
- * (CORE_REQUESTS_MAX under way) or PERMIT_E_NOMEM, and nothing happens.
+/* Asks, at the time of the last core_advance() or core_open(); what is asked
+ * without a line leaves with the next one. On PERMIT_OK exactly one
+ * CORE_EVENT_ANSWER follows, and *ret_id is its id. Else PERMIT_E_DISCONNECTED
+ * (not core_is_open()), PERMIT_E_TOO_MANY (CORE_REQUESTS_MAX under way) or
+ * PERMIT_E_NOMEM, and nothing happens.
  *
  * A request past its deadline is answered PERMIT_E_NO_ANSWER; an acquire is
- * then cancelled, and what still comes of it given back. Before Welcome it is
- * PERMIT_E_DISCONNECTED, for it is never sent. */
+ * then cancelled, and what still comes of it given back. One that never left
+ * for want of a line is PERMIT_E_DISCONNECTED, and never will; only a Release
+ * leaves all the same. */
 enum permit_status core_ask(struct core *core,
                             const struct core_request *request,
                             uint64_t *ret_id);
@@ -134,18 +148,22 @@ void core_forget(struct core *core, uint64_t acquire_id);
 /* ------------------------------------------------------------------ asking
  */
 
-/* There is a session, believed in. */
-bool core_is_ready(const struct core *core);
+/* There is a line of a session. */
+bool core_has_line(const struct core *core);
 
-/* Ready, or a line is being opened: it may be asked. */
+/* There is a session, or a line is being opened: it may be asked. */
 bool core_is_open(const struct core *core);
 
 /* The line is closed and all its events are drained. */
 bool core_is_down(const struct core *core);
 
+/* Down, and a session wants to go on. */
+bool core_wants_line(const struct core *core);
+
 /* Until when the session's grants may be believed in; 0 if they may not. */
 int64_t core_believed_until(const struct core *core);
 
+/* 0 without a session. */
 uint64_t core_session_id(const struct core *core);
 
 /* How often it pings; 0 before the first Welcome. */

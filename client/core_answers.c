@@ -49,10 +49,10 @@ static int64_t hold_until(const struct core *core,
     if (hold_ms == 0) {
         return CORE_NEVER;
     }
-    if (waited_ns > core->now_ns - request->sent_ns) {
-        waited_ns = core->now_ns - request->sent_ns;
+    if (waited_ns > core->now_ns - request->asked_ns) {
+        waited_ns = core->now_ns - request->asked_ns;
     }
-    return core_add_ns(request->sent_ns + waited_ns, hold_ns - hold_ns / 1000);
+    return core_add_ns(request->asked_ns + waited_ns, hold_ns - hold_ns / 1000);
 }
 
 static void post_back(struct core *core, const struct request *request)
@@ -92,6 +92,9 @@ static bool take_granted(struct core *core, struct request *request,
     } else if (request->is_silent) {
         post_back(core, request);
     }
+    if (core->message.granted.lost) {
+        until_ns = core->now_ns; /* Its Lost follows. */
+    }
     is_heard =
         core_answer(core, request,
                     is_cancelled ? PERMIT_E_CANCELLED : PERMIT_OK, ret_event);
@@ -113,6 +116,7 @@ static void end_release(struct core *core, const struct request *request,
         return;
     }
     if (request->permits > 0) {
+        grant->releasing -= request->permits;
         if (status == PERMIT_OK && request->permits < grant->permits) {
             grant->permits -= request->permits;
         }
@@ -146,7 +150,8 @@ static bool take_renewed(struct core *core, struct request *request,
     struct held_grant *grant = core_find_grant(core, request->grant);
     int64_t hold_ms = hold_in_force(request, core->message.renewed.hold_ms);
     int64_t until_ns = hold_until(core, request, hold_ms, 0);
-    bool is_late = grant == NULL || grant->is_lost || until_ns <= core->now_ns;
+    bool is_late =
+        grant == NULL || grant->loss != 0 || until_ns <= core->now_ns;
     bool is_heard;
 
     if (!is_late) {
@@ -177,7 +182,7 @@ static bool take_answer(struct core *core, struct request *request,
         return take_renewed(core, request, ret_event);
     }
     if (request->type == WIRE_PING && status == PERMIT_OK) {
-        core_alive(core, request->sent_ns);
+        core_alive(core, request->asked_ns);
     } else if (request->type == WIRE_RELEASE) {
         end_release(core, request, status);
     } else if (request->type == WIRE_ACQUIRE) {
@@ -194,10 +199,10 @@ static bool take_answer(struct core *core, struct request *request,
 bool core_lose(struct core *core, struct held_grant *grant,
                enum permit_loss loss, struct core_event *ret_event)
 {
-    if (!grant->is_granted || grant->is_lost) {
+    if (!grant->is_granted || grant->loss != 0) {
         return false;
     }
-    grant->is_lost = true;
+    grant->loss = loss;
     core->counters.losses_total += grant->arg != NULL;
     *ret_event = (struct core_event){.type = CORE_EVENT_LOST,
                                      .arg = grant->arg,

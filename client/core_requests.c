@@ -6,16 +6,6 @@
 
 #include "core_private.h"
 
-static struct request *request_of(struct id_entry *entry)
-{
-    return (struct request *)entry;
-}
-
-static struct held_grant *grant_of(struct id_entry *entry)
-{
-    return (struct held_grant *)entry;
-}
-
 struct request *core_find_request(const struct core *core, uint64_t id)
 {
     return request_of(id_table_find(&core->requests, id));
@@ -28,8 +18,11 @@ struct held_grant *core_find_grant(const struct core *core, uint64_t id)
 
 void core_remove_request(struct core *core, struct request *request)
 {
-    if (core->next_due_request == &request->entry) {
-        core->next_due_request = request->entry.next;
+    if (core->next_request == &request->entry) {
+        core->next_request = request->entry.next;
+    }
+    if (core->next_put == &request->entry) {
+        core->next_put = request->entry.next;
     }
     id_table_remove(&core->requests, &request->entry);
     core->requests_count--;
@@ -39,8 +32,8 @@ void core_remove_request(struct core *core, struct request *request)
 void core_remove_grant(struct core *core, struct held_grant *grant)
 {
     if (grant != NULL) {
-        if (core->next_due_grant == &grant->entry) {
-            core->next_due_grant = grant->entry.next;
+        if (core->next_grant == &grant->entry) {
+            core->next_grant = grant->entry.next;
         }
         id_table_remove(&core->grants, &grant->entry);
         memory_give(&core->allocator, grant);
@@ -71,6 +64,10 @@ static void note_acquire(struct request *request,
     request->consume = part->consume;
     request->permits = part->permits;
     request->hold_ms = acquire->hold_ms;
+    if (acquire->wait_ms > 0) {
+        request->wait_until_ns =
+            core_add_ns(request->asked_ns, core_ns_from_ms(acquire->wait_ms));
+    }
     copy_name(request->semaphore, part->semaphore);
 }
 
@@ -108,37 +105,34 @@ static void expect_grant(struct core *core, struct held_grant *grant,
     id_table_add(&core->grants, &grant->entry);
 }
 
-enum permit_status core_ask(struct core *core, const struct core_request *from,
-                            uint64_t *ret_id)
+/* Makes what is to be kept of a request until its answer. Returns NULL without
+ * memory. */
+static struct request *make_request(struct core *core,
+                                    const struct core_request *from)
 {
     struct wire_client_message *message = from->message;
-    bool makes_grant =
-        message->type == WIRE_ACQUIRE && !message->acquire.parts[0].consume;
-    struct held_grant *grant = NULL;
+    const struct id_entry *oldest = core->requests.first;
+    uint8_t frame[WIRE_REQUEST_BYTES_MAX];
     struct request *request;
+    size_t bytes;
 
-    if (!core_is_open(core)) {
-        return PERMIT_E_DISCONNECTED;
+    message->id = core->next_id;
+    message->answered_below = oldest == NULL ? message->id : oldest->id;
+    bytes = wire_encode_client(message, frame, sizeof(frame));
+    assert(bytes > 0);
+    request = memory_take(&core->allocator, sizeof(*request) + bytes);
+    if (request == NULL) {
+        return NULL;
     }
-    /* What the core asks by itself has no arg, and always its room. */
-    if (core->requests_count >= CORE_REQUESTS_MAX && from->arg != NULL) {
-        return PERMIT_E_TOO_MANY;
-    }
-    request = memory_take(&core->allocator, sizeof(*request));
-    if (makes_grant) {
-        grant = memory_take(&core->allocator, sizeof(*grant));
-    }
-    if (request == NULL || (makes_grant && grant == NULL) ||
-        core_reserve(core) != PERMIT_OK) {
-        memory_give(&core->allocator, grant);
-        memory_give(&core->allocator, request);
-        return PERMIT_E_NOMEM;
-    }
+    request->entry.id = message->id;
     request->type = message->type;
-    request->sent_ns = core->now_ns;
+    request->asked_ns = core->now_ns;
     request->deadline_ns = from->answer_by_ns;
-    request->offset = core->output_total;
+    request->wait_until_ns = CORE_NEVER;
+    request->offset = CORE_NOT_PUT;
     request->arg = from->arg;
+    request->frame_bytes = bytes;
+    memcpy(request->frame, frame, bytes);
     if (message->type == WIRE_ACQUIRE) {
         note_acquire(request, &message->acquire);
     } else if (message->type == WIRE_RELEASE) {
@@ -146,16 +140,52 @@ enum permit_status core_ask(struct core *core, const struct core_request *from,
     } else if (message->type == WIRE_RENEW) {
         note_renew(core, request, message);
     }
-    request->bytes = core_put(core, message);
-    request->entry.id = message->id;
+    return request;
+}
+
+/* Whatever the state is. */
+static enum permit_status ask(struct core *core,
+                              const struct core_request *from, uint64_t *ret_id)
+{
+    struct wire_client_message *message = from->message;
+    bool makes_grant =
+        message->type == WIRE_ACQUIRE && !message->acquire.parts[0].consume;
+    struct request *request = make_request(core, from);
+    struct held_grant *grant = NULL;
+
+    if (makes_grant) {
+        grant = memory_take(&core->allocator, sizeof(*grant));
+    }
+    if (request == NULL || (makes_grant && grant == NULL)) {
+        memory_give(&core->allocator, grant);
+        memory_give(&core->allocator, request);
+        return PERMIT_E_NOMEM;
+    }
+    core->next_id++;
+    core->counters.requests_total++;
     id_table_add(&core->requests, &request->entry);
     core->requests_count++;
+    if (core->next_put == NULL) {
+        core->next_put = &request->entry;
+    }
     if (grant != NULL) {
         expect_grant(core, grant, request, from->grant_arg);
     }
     core_fall_due(core, request->deadline_ns);
     *ret_id = message->id;
     return PERMIT_OK;
+}
+
+enum permit_status core_ask(struct core *core, const struct core_request *from,
+                            uint64_t *ret_id)
+{
+    if (!core_is_open(core)) {
+        return PERMIT_E_DISCONNECTED;
+    }
+    if (core->requests_count >= CORE_REQUESTS_MAX) {
+        return PERMIT_E_TOO_MANY;
+    }
+    return ask(core, from, ret_id);
 }
 
 void core_ask_silently(struct core *core, struct wire_client_message *message)
@@ -165,9 +195,9 @@ void core_ask_silently(struct core *core, struct wire_client_message *message)
     enum permit_status status;
     uint64_t id;
 
-    status = core_ask(core, &request, &id);
+    status = ask(core, &request, &id);
     if (status != PERMIT_OK) {
-        core_break(core, status, permit_strerror(status));
+        core_end(core, status, permit_strerror(status));
         return;
     }
     core_find_request(core, id)->is_silent = true;
@@ -178,15 +208,24 @@ void core_ping(struct core *core)
     struct wire_client_message message = {.type = WIRE_PING};
 
     core->ping_sent_ns = core->now_ns;
+    if (core->unheard_ns == CORE_NEVER) {
+        core->unheard_ns = core->now_ns;
+    }
     core_ask_silently(core, &message);
 }
 
-static void cancel_silently(struct core *core, struct request *acquire)
+void core_cancel_silently(struct core *core, struct request *acquire)
 {
     struct wire_client_message message = {.type = WIRE_CANCEL};
 
     message.cancel.acquire_id = acquire->entry.id;
     core_ask_silently(core, &message);
+}
+
+bool core_was_sent(const struct core *core, const struct request *request)
+{
+    return request->was_sent || (request->offset != CORE_NOT_PUT &&
+                                 request->offset < core->sent_total);
 }
 
 bool core_cancel(struct core *core, uint64_t acquire_id)
@@ -203,10 +242,10 @@ bool core_cancel(struct core *core, uint64_t acquire_id)
         return true; /* Its end is under way. */
     }
     request->is_cancelled = true;
-    if (core->state == CORE_STATE_OPENING) {
+    if (request->offset == CORE_NOT_PUT && !request->was_sent) {
         deadline_ns = core->now_ns; /* It was not sent: it ends at once. */
     } else {
-        cancel_silently(core, request);
+        core_cancel_silently(core, request);
     }
     if (request->deadline_ns > deadline_ns) {
         request->deadline_ns = deadline_ns;
@@ -225,7 +264,8 @@ enum permit_status core_release(struct core *core, uint64_t acquire_id,
     struct held_grant *grant = core_find_grant(core, acquire_id);
     enum permit_status status;
 
-    if (grant == NULL || !core_is_ready(core)) {
+    if (grant == NULL || grant->loss == PERMIT_LOSS_SESSION ||
+        !core_is_open(core)) {
         return PERMIT_E_EXPIRED;
     }
     message.release.acquire_id = acquire_id;
@@ -235,20 +275,27 @@ enum permit_status core_release(struct core *core, uint64_t acquire_id,
         message.release.parts[0].permits = permits;
     }
     status = core_ask(core, &request, ret_id);
-    if (status == PERMIT_OK && permits == 0) {
-        grant->is_releasing = true;
+    if (status != PERMIT_OK) {
+        return status;
     }
-    return status;
+    grant->is_releasing = grant->is_releasing || permits == 0;
+    grant->releasing += permits;
+    return PERMIT_OK;
+}
+
+void core_release_silently(struct core *core, uint64_t acquire_id)
+{
+    struct wire_client_message message = {.type = WIRE_RELEASE};
+
+    message.release.acquire_id = acquire_id;
+    core_ask_silently(core, &message);
 }
 
 void core_give_back(struct core *core, struct held_grant *grant)
 {
-    struct wire_client_message message = {.type = WIRE_RELEASE};
-
     grant->arg = NULL;
     grant->is_releasing = true;
-    message.release.acquire_id = grant->entry.id;
-    core_ask_silently(core, &message);
+    core_release_silently(core, grant->entry.id);
 }
 
 void core_forget(struct core *core, uint64_t acquire_id)
@@ -259,177 +306,7 @@ void core_forget(struct core *core, uint64_t acquire_id)
         return;
     }
     grant->arg = NULL;
-    if (!grant->is_releasing && core->state == CORE_STATE_READY) {
+    if (!grant->is_releasing && grant->is_granted && core->session.id != 0) {
         core_give_back(core, grant);
     }
-}
-
-/* --------------------------------------------------------------------- time
- */
-
-static uint8_t *output_at(struct core *core, uint64_t offset)
-{
-    assert(offset >= core->sent_total);
-    return core->output + core->output_start +
-           (size_t)(offset - core->sent_total);
-}
-
-/* Before Welcome the output has Hello and, in their order, the requests. */
-void core_close_gaps(struct core *core)
-{
-    uint64_t at = core->hello_end;
-
-    if (core->gap_bytes == 0) {
-        return;
-    }
-    for (struct id_entry *entry = core->requests.first; entry != NULL;
-         entry = entry->next) {
-        struct request *request = request_of(entry);
-
-        memmove(output_at(core, at), output_at(core, request->offset),
-                request->bytes);
-        request->offset = at;
-        at += request->bytes;
-    }
-    assert(core->output_total - at == core->gap_bytes);
-    core->output_end -= core->gap_bytes;
-    core->output_total = at;
-    core->gap_bytes = 0;
-}
-
-/* Before Welcome it was not sent, and never will be. Its bytes go with many
- * others', so that many of them cost no more than they are. */
-static void give_up_unsent(struct core *core, struct request *request,
-                           struct core_event *ret_event)
-{
-    *ret_event = (struct core_event){
-        .type = CORE_EVENT_ANSWER,
-        .arg = request->arg,
-        .status =
-            request->is_cancelled ? PERMIT_E_CANCELLED : PERMIT_E_DISCONNECTED,
-        .text = request->is_cancelled ? "" : "no connection in time",
-        .until_ns = CORE_NEVER,
-        .id = request->entry.id};
-    core->gap_bytes += request->bytes;
-    core_remove_grant(core, core_find_grant(core, request->entry.id));
-    core_remove_request(core, request);
-    if (core->gap_bytes > (core->output_end - core->output_start) / 2) {
-        core_close_gaps(core);
-    }
-}
-
-/* The caller is let go; what may still come is the core's to give back. */
-static void give_up(struct core *core, struct request *request,
-                    struct core_event *ret_event)
-{
-    if (core->state == CORE_STATE_OPENING) {
-        give_up_unsent(core, request, ret_event);
-        return;
-    }
-    *ret_event = (struct core_event){.type = CORE_EVENT_ANSWER,
-                                     .arg = request->arg,
-                                     .status = PERMIT_E_NO_ANSWER,
-                                     .text = "",
-                                     .until_ns = CORE_NEVER,
-                                     .id = request->entry.id};
-    request->is_silent = true;
-    request->deadline_ns = CORE_NEVER;
-    if (request->type == WIRE_ACQUIRE && !request->is_cancelled) {
-        cancel_silently(core, request);
-    }
-}
-
-/* One look at each, however many of them make an event. */
-bool core_take_due(struct core *core, struct core_event *ret_event)
-{
-    if (!core->is_taking_due) {
-        core->is_taking_due = true;
-        core->next_due_grant = core->grants.first;
-        core->next_due_request = core->requests.first;
-    }
-    while (core->next_due_grant != NULL) {
-        struct held_grant *grant = grant_of(core->next_due_grant);
-
-        core->next_due_grant = grant->entry.next;
-        if (grant->until_ns <= core->now_ns &&
-            core_lose(core, grant, PERMIT_LOSS_HOLD, ret_event)) {
-            return true;
-        }
-    }
-    while (core->next_due_request != NULL) {
-        struct request *request = request_of(core->next_due_request);
-
-        core->next_due_request = request->entry.next;
-        if (request->deadline_ns <= core->now_ns) {
-            give_up(core, request, ret_event);
-            return true;
-        }
-    }
-    core->is_taking_due = false;
-    return false;
-}
-
-int64_t core_due(const struct core *core)
-{
-    int64_t due_ns = CORE_NEVER;
-
-    for (struct id_entry *entry = core->grants.first; entry != NULL;
-         entry = entry->next) {
-        const struct held_grant *grant = grant_of(entry);
-
-        if (!grant->is_lost && grant->until_ns < due_ns) {
-            due_ns = grant->until_ns;
-        }
-    }
-    for (struct id_entry *entry = core->requests.first; entry != NULL;
-         entry = entry->next) {
-        if (request_of(entry)->deadline_ns < due_ns) {
-            due_ns = request_of(entry)->deadline_ns;
-        }
-    }
-    return due_ns;
-}
-
-/* --------------------------------------------------------------------- ruin
- */
-
-/* Nothing was asked if no byte of it left, or if it only asks. Before Welcome
- * none left: then it is as why there was none. */
-static enum permit_status outcome_of(const struct core *core,
-                                     const struct request *request)
-{
-    bool only_asks = request->type == WIRE_PING ||
-                     request->type == WIRE_QUERY || request->type == WIRE_LIST;
-
-    if (core->sent_total <= core->hello_end) {
-        return core->down_status;
-    }
-    return only_asks || core->sent_total <= request->offset
-               ? PERMIT_E_DISCONNECTED
-               : PERMIT_E_OUTCOME_UNKNOWN;
-}
-
-bool core_take_ruin(struct core *core, struct core_event *ret_event)
-{
-    while (core->grants.first != NULL) {
-        struct held_grant *grant = grant_of(core->grants.first);
-        bool is_heard = core_lose(core, grant, PERMIT_LOSS_SESSION, ret_event);
-
-        core_remove_grant(core, grant);
-        if (is_heard) {
-            return true;
-        }
-    }
-    while (core->requests.first != NULL) {
-        struct request *request = request_of(core->requests.first);
-        enum permit_status status = outcome_of(core, request);
-
-        core->message.type = WIRE_SERVER_UNKNOWN;
-        if (core_answer(core, request, status, ret_event)) {
-            ret_event->text = core->down_text;
-            ret_event->message = NULL;
-            return true;
-        }
-    }
-    return false;
 }

@@ -34,8 +34,12 @@ static void arm_timer(struct permit_client *client)
     int64_t core_ns = core_next_deadline(client->core);
     int64_t connector_ns = connector_deadline(&client->connector);
     int64_t at_ns = core_ns < connector_ns ? core_ns : connector_ns;
+    int64_t open_ns = core_wants_line(client->core)
+                          ? backoff_next_ns(&client->backoff)
+                          : CORE_NEVER;
     struct itimerspec when = {{0, 0}, {0, 0}};
 
+    at_ns = at_ns < open_ns ? at_ns : open_ns;
     if (at_ns == client->armed_ns) {
         return;
     }
@@ -198,6 +202,7 @@ static void take_lost(struct permit_client *client,
 
 static void take_ready(struct permit_client *client)
 {
+    backoff_succeed(&client->backoff);
     settings_log(
         &client->settings, PERMIT_LOG_INFO, "connected to %s, session %" PRIu64,
         client->connector.address.written, core_session_id(client->core));
@@ -210,6 +215,14 @@ static void drop_lookup(struct permit_client *client)
     client->lookup = NULL;
 }
 
+static void close_line(int *fd)
+{
+    if (*fd != -1) {
+        (void)close(*fd);
+        *fd = -1;
+    }
+}
+
 static void take_down(struct permit_client *client,
                       const struct core_event *event)
 {
@@ -217,12 +230,16 @@ static void take_down(struct permit_client *client,
     connector_describe(&client->connector, event->status, event->text,
                        client->error, sizeof(client->error));
     settings_log(&client->settings, PERMIT_LOG_WARNING, "%s", client->error);
+    backoff_end(&client->backoff, clock_now_ns(), event->retry_after_ms,
+                event->status, client->error);
     connector_stop(&client->connector);
     drop_lookup(client);
-    if (client->fd != -1) {
-        (void)close(client->fd);
+    if (event->is_silent) {
+        close_line(&client->silent_fd);
+        client->silent_fd = client->fd;
         client->fd = -1;
     }
+    close_line(&client->fd);
     (void)pthread_cond_broadcast(&client->changed);
 }
 
@@ -262,6 +279,9 @@ static void drain_events(struct permit_client *client)
             take_event(client, &event);
         }
     }
+    if (core_has_line(client->core) || core_session_id(client->core) == 0) {
+        close_line(&client->silent_fd); /* Nobody takes it for the session. */
+    }
 }
 
 /* --------------------------------------------------------------- connecting
@@ -300,6 +320,7 @@ void io_open_line(struct permit_client *client, int64_t deadline_ns)
 {
     int64_t now_ns = clock_now_ns();
 
+    backoff_begin(&client->backoff);
     core_open(client->core, now_ns, deadline_ns);
     connector_start(&client->connector, client->settings.servers, now_ns,
                     deadline_ns);
@@ -318,6 +339,16 @@ static void advance_connector(struct permit_client *client, int64_t now_ns)
     if (client->connector.state == CONNECTOR_FAILED) {
         core_break(client->core, client->connector.status,
                    client->connector.text);
+    }
+}
+
+/* A session that has lost its line goes on with another. */
+static void go_on(struct permit_client *client, int64_t now_ns)
+{
+    if (core_wants_line(client->core) &&
+        backoff_next_ns(&client->backoff) <= now_ns) {
+        io_open_line(client, clock_after_ms(
+                                 now_ns, client->settings.connect_timeout_ms));
     }
 }
 
@@ -404,6 +435,7 @@ void *io_main(void *arg)
             read_line(client); /* What came before it broke. */
             break_line(client, error);
         }
+        go_on(client, now_ns);
         arm_timer(client);
         is_readable = wait_for_something(client);
     }

@@ -87,6 +87,10 @@ static enum permit_status check(const struct permit_options *options,
         return refuse(text, text_bytes, PERMIT_E_INVALID,
                       "a time-out is at least 1");
     }
+    if (options->linger_ms < 0 || options->heartbeat_ms < 0) {
+        return refuse(text, text_bytes, PERMIT_E_INVALID,
+                      "linger_ms and heartbeat_ms are at least 0");
+    }
     if (strlen(name) > WIRE_TEXT_BYTES_MAX ||
         (options->purpose != NULL &&
          strlen(options->purpose) > WIRE_TEXT_BYTES_MAX)) {
@@ -140,6 +144,8 @@ enum permit_status settings_init(const struct permit_options *options,
     take_names(&settings, name, own.purpose != NULL ? own.purpose : "");
     settings.connect_timeout_ms = own.connect_timeout_ms;
     settings.answer_timeout_ms = own.answer_timeout_ms;
+    settings.linger_ms = own.linger_ms;
+    settings.heartbeat_ms = own.heartbeat_ms;
     settings.seed = take_seed();
     settings.log = own.log;
     settings.log_arg = own.log_arg;
@@ -161,6 +167,8 @@ struct core_options settings_core_options(const struct settings *settings)
                                  .pid = (uint64_t)getpid(),
                                  .answer_timeout_ms =
                                      settings->answer_timeout_ms,
+                                 .heartbeat_ms = settings->heartbeat_ms,
+                                 .linger_ms = settings->linger_ms,
                                  .allocator = &settings->allocator};
 }
 

@@ -19,6 +19,8 @@ struct settings {
     char purpose[WIRE_TEXT_BYTES_MAX + 1];
     int64_t connect_timeout_ms;
     int64_t answer_timeout_ms;
+    int64_t linger_ms;
+    int64_t heartbeat_ms;
     uint64_t seed; /* Of chance: another for each client. Not for secrets. */
     void (*log)(void *arg, enum permit_log_level level, const char *text);
     void *log_arg;

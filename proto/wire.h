@@ -317,6 +317,7 @@ struct wire_server_message {
             const uint32_t *slots; /* Of its permits, rising. */
             uint32_t slots_count;  /* 0: the semaphore has none. */
             const char *semaphore; /* Written only with slots. */
+            bool lost;             /* Its Lost follows. */
         } granted;
         struct {
             enum permit_status reason; /* -1 to -21. */
@@ -379,6 +380,13 @@ size_t wire_encode_client(const struct wire_client_message *message,
                           uint8_t *buffer, size_t capacity);
 size_t wire_encode_server(const struct wire_server_message *message,
                           uint8_t *buffer, size_t capacity);
+
+/* Writes the frame of an Acquire that wire_encode_client() wrote, once more and
+ * with another wait. The arena has room for it. Returns its bytes, or 0 if it
+ * has more than capacity. */
+size_t wire_rewrite_wait(const uint8_t *frame, size_t frame_bytes,
+                         int64_t wait_ms, struct wire_arena *arena,
+                         uint8_t *buffer, size_t capacity);
 
 /* Hashes the body of a request: all of it but id, answered_below and wait_ms.
  * Equal for equal bodies, however they were encoded, within one process. */

@@ -102,6 +102,7 @@ decode_granted(const Permit__V1__ServerMessage *outer, struct wire_arena *arena,
     ret_message->granted.fence = from->fence;
     ret_message->granted.waited_ms = wire_duration_ms(from->waited_ms);
     ret_message->granted.hold_ms = wire_duration_ms(from->hold_ms);
+    ret_message->granted.lost = from->lost;
     ret_message->granted.slots = first_slots(from->slots, from->n_slots,
                                              &ret_message->granted.slots_count);
     ret_message->granted.semaphore =

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "frame.h"
 #include "wire_private.h"
 
 /* Packs *member as the member `message_case` of the oneof. */
@@ -244,4 +245,23 @@ size_t wire_encode_client(const struct wire_client_message *message,
                     buffer, capacity);
     }
     return types[message->type].encode(message, buffer, capacity);
+}
+
+size_t wire_rewrite_wait(const uint8_t *frame, size_t frame_bytes,
+                         int64_t wait_ms, struct wire_arena *arena,
+                         uint8_t *buffer, size_t capacity)
+{
+    const ProtobufCMessage *base = wire_unpack(
+        &permit__v1__client_message__descriptor, frame + FRAME_HEADER_BYTES,
+        frame_bytes - FRAME_HEADER_BYTES, arena, arena->capacity);
+    Permit__V1__ClientMessage outer;
+    Permit__V1__Acquire acquire;
+
+    assert(base != NULL);
+    outer = *(const Permit__V1__ClientMessage *)base;
+    assert(outer.message_case == CASE(ACQUIRE));
+    acquire = *outer.acquire;
+    acquire.wait_ms = wait_ms;
+    outer.acquire = &acquire;
+    return wire_pack_frame(&outer.base, buffer, capacity);
 }

@@ -124,6 +124,7 @@ static size_t encode_granted(const struct wire_server_message *message,
     to.fence = message->granted.fence;
     to.waited_ms = (uint64_t)message->granted.waited_ms;
     to.hold_ms = (uint64_t)message->granted.hold_ms;
+    to.lost = message->granted.lost;
     return pack(message, CASE(GRANTED), &to.base, buffer, capacity);
 }
 

@@ -49,12 +49,15 @@ _Static_assert((int)ENGINE_CANCEL_CANCELLED == (int)WIRE_CANCEL_CANCELLED &&
                "outcomes of Cancel have one numbering");
 
 void session_answer(struct session *session, uint64_t id,
-                    const struct answer *answer)
+                    const struct answer *answer, bool is_lost)
 {
     struct wire_server_message message = {.id = id};
     uint32_t before = session->in_flight;
 
     to_message(answer, &message);
+    if (message.type == WIRE_GRANTED) {
+        message.granted.lost = is_lost;
+    }
     session_send(session, &message, true);
     if (message.type == WIRE_GRANTED && session->in_flight > before &&
         takes_send(&session->takes, id)) { /* It is in the gate. */
@@ -171,13 +174,13 @@ static void carry_out_answer(struct sessions *sessions,
     assert(session != NULL);
     answer = compact(&effect->answer);
     if (answer.to == ENGINE_VERIFY) {
-        session_answer(session, effect->request_id, &answer);
+        session_answer(session, effect->request_id, &answer, false);
         return; /* It is done anew each time. */
     }
     answers_end(&session->answers, effect->request_id, &answer);
     watcher_stop(session, effect->request_id);
     drop_labels_of_ended(sessions, effect->session_id, effect->request_id);
-    session_answer(session, effect->request_id, &answer);
+    session_answer(session, effect->request_id, &answer, false);
 }
 
 static void carry_out_lost(struct sessions *sessions,

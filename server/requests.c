@@ -328,7 +328,7 @@ static void repeat_answer(struct session *session, uint64_t id,
     struct wire_server_message lost = {.id = id, .type = WIRE_LOST};
     enum permit_loss loss = answers_loss(&session->answers, id);
 
-    session_answer(session, id, former);
+    session_answer(session, id, former, loss != 0);
     if (loss != 0) {
         lost.lost.grant_id = former->granted.grant_id;
         lost.lost.reason = loss;

@@ -120,9 +120,9 @@ void sessions_do(struct sessions *sessions, const struct engine_event *event);
 /* Carries out the effects that wait. */
 void sessions_carry_out(struct sessions *sessions);
 
-/* Gives an answer to its request. */
+/* Gives an answer to its request; is_lost: a grant's is lost by now. */
 void session_answer(struct session *session, uint64_t id,
-                    const struct answer *answer);
+                    const struct answer *answer, bool is_lost);
 
 /* ---------------------------------------------------------------- waiting.c */
 

@@ -20,7 +20,8 @@
  * of this client, permit_async_destroy() included.
  *
  * A request that is asked without a connection begins one, and waits for it.
- * One asked in a lost session ends with PERMIT_E_OUTCOME_UNKNOWN, or with
+ * A session with a linger goes on over a new connection by itself. One asked in
+ * a lost session ends with PERMIT_E_OUTCOME_UNKNOWN, or with
  * PERMIT_E_DISCONNECTED if nothing of it was sent; when its callback is called
  * the session is over, all that it held is lost, and what is asked then begins
  * a new one. What is asked outside of callbacks leaves when the loop says that
@@ -151,8 +152,10 @@ typedef void (*permit_callback)(void *arg, const struct permit_answer *answer);
  * NULL where it says so, comes once. Else there is no callback, and nothing
  * happened: PERMIT_E_INVALID (it makes no sense, or the client is attached to
  * no loop), PERMIT_E_TOO_MANY (65,536 under way), PERMIT_E_NOMEM,
- * PERMIT_E_CLOSED (being destroyed), PERMIT_E_FORKED; permit_async_last_error()
- * says more.
+ * PERMIT_E_CLOSED (being destroyed), PERMIT_E_FORKED; or the server is away,
+ * and it is too early to try again (at most 10 s after the last attempt): what
+ * that attempt failed with, mostly PERMIT_E_DISCONNECTED.
+ * permit_async_last_error() says more.
  *
  * The statuses of an answer are those of the blocking call of that name, and
  * PERMIT_E_CLOSED. No answer comes later than answer_timeout_ms after the wait:

@@ -15,7 +15,9 @@
  * reject lower numbers.
  *
  * Law: no call lasts longer than its wait plus the client's answer_timeout_ms,
- * whatever the network, the resolver or the daemon does.
+ * whatever the network, the resolver or the daemon does. While the daemon is
+ * away, one call at a time tries to connect, in intervals that grow to 10 s;
+ * the others return at once with what it met.
  *
  * After fork() the child's calls return PERMIT_E_FORKED and touch nothing.
  *

@@ -64,11 +64,19 @@ struct permit_options {
      * NULL: nothing is said anywhere. */
     void (*log)(void *arg, enum permit_log_level level, const char *text);
     void *log_arg;
+    /* How long the session outlives its connection; 0 (default): not at all.
+     * With a linger of the session timeout or more a break of the connection
+     * that ends in time costs nothing: the client connects again by itself, its
+     * grants and places in queues are kept, and what has no answer is asked
+     * again, once. The server may cap it. */
+    int64_t linger_ms;
+    int64_t heartbeat_ms; /* Ping at least so often; 0 (default): as often as
+                           * the server says. */
 };
 #define PERMIT_OPTIONS_INIT                                                    \
     {                                                                          \
         sizeof(struct permit_options), NULL, NULL, NULL, 5000, 5000, NULL,     \
-            NULL, NULL                                                         \
+            NULL, NULL, 0, 0                                                   \
     }
 
 /* ------------------------------------------------------------------- acquire

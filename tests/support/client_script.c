@@ -51,7 +51,19 @@ static void note_sent(struct client_script *script,
     const char *name = type_names[message->type];
 
     ck_assert_int_eq(message->status, PERMIT_OK);
-    if (message->type == WIRE_ACQUIRE) {
+    if (message->type == WIRE_HELLO) {
+        script->hello_id = message->id;
+    }
+    if (script->shows_more && message->type == WIRE_ACQUIRE) {
+        note(script, "> %" PRIu64 " ACQUIRE %" PRId64, message->id,
+             message->acquire.wait_ms);
+    } else if (script->shows_more && message->type == WIRE_HELLO) {
+        note(script,
+             "> %" PRIu64 " HELLO resume %" PRIu64 " end %" PRIu64
+             " below %" PRIu64,
+             message->id, message->hello.resume.id, message->hello.end.id,
+             message->answered_below);
+    } else if (message->type == WIRE_ACQUIRE) {
         note(script, "> %" PRIu64 " ACQUIRE %s", message->id,
              message->acquire.parts[0].semaphore);
     } else if (message->type == WIRE_RELEASE) {
@@ -127,8 +139,8 @@ static void note_event(struct client_script *script,
         note(script, "%s LOST %s", name, permit_loss_name(event->loss));
         break;
     case CORE_EVENT_DOWN:
-        note(script, "DOWN %s: %s", permit_status_reason(event->status),
-             event->text);
+        note(script, "DOWN %s: %s%s", permit_status_reason(event->status),
+             event->text, event->is_silent ? " (silent)" : "");
         break;
     }
 }
@@ -138,7 +150,7 @@ void client_script_go_on(struct client_script *script)
     struct core_event event;
 
     core_advance(script->core, script->now_ms * NS_PER_MS);
-    while (core_next_event(script->core, &event)) {
+    while (!script->is_deaf && core_next_event(script->core, &event)) {
         note_event(script, &event);
     }
     note_output(script);
@@ -187,18 +199,85 @@ void client_script_say(struct client_script *script,
     client_script_say_bytes(script, buffer, length);
 }
 
-void client_script_welcome(struct client_script *script)
+static struct wire_server_message welcome(const struct client_script *script,
+                                          uint64_t hello_id)
 {
-    const struct wire_server_message message = {
-        .id = 1,
+    return (struct wire_server_message){
+        .id = hello_id,
         .type = WIRE_WELCOME,
         .welcome = {.session_id = 7,
                     .boot_id = "b",
                     .heartbeat_ms = (int64_t)script->heartbeat_ms,
                     .session_timeout_ms = (int64_t)script->session_timeout_ms,
+                    .linger_ms = script->linger_ms,
                     .server = "permitd/test"}};
+}
+
+void client_script_welcome(struct client_script *script)
+{
+    struct wire_server_message message = welcome(script, 1);
 
     client_script_say_bytes(script, frame_preface, FRAME_PREFACE_BYTES);
+    client_script_say(script, &message);
+}
+
+void client_script_break(struct client_script *script)
+{
+    core_break(script->core, PERMIT_E_DISCONNECTED, "cut");
+    client_script_go_on(script);
+}
+
+uint64_t client_script_reopen(struct client_script *script)
+{
+    core_open(script->core, script->now_ms * NS_PER_MS,
+              (script->now_ms + ANSWER_TIMEOUT_MS) * NS_PER_MS);
+    client_script_go_on(script);
+    client_script_say_bytes(script, frame_preface, FRAME_PREFACE_BYTES);
+    return script->hello_id;
+}
+
+static struct wire_live_grants list(const uint64_t *acquire_ids, uint32_t count,
+                                    bool more)
+{
+    static struct wire_live_grant rows[WIRE_GRANTS_ROWS_MAX];
+
+    for (uint32_t i = 0; i < count; i++) {
+        rows[i] = (struct wire_live_grant){.acquire_id = acquire_ids[i],
+                                           .grant_id = 100 + acquire_ids[i],
+                                           .fence = 1,
+                                           .semaphore = "jobs",
+                                           .permits = 3};
+    }
+    return (struct wire_live_grants){
+        .rows = rows, .count = count, .more = more};
+}
+
+void client_script_resumed(struct client_script *script, uint64_t hello_id,
+                           const uint64_t *acquire_ids, uint32_t count,
+                           bool more)
+{
+    struct wire_server_message message = welcome(script, hello_id);
+
+    message.welcome.resumed = true;
+    message.welcome.grants = list(acquire_ids, count, more);
+    client_script_say(script, &message);
+}
+
+void client_script_grants(struct client_script *script, uint64_t hello_id,
+                          const uint64_t *acquire_ids, uint32_t count,
+                          bool more)
+{
+    client_script_say(script, &(const struct wire_server_message){
+                                  .id = hello_id,
+                                  .type = WIRE_GRANTS,
+                                  .grants = list(acquire_ids, count, more)});
+}
+
+void client_script_replaced(struct client_script *script, uint64_t hello_id)
+{
+    struct wire_server_message message = welcome(script, hello_id);
+
+    message.welcome.session_id = 9;
     client_script_say(script, &message);
 }
 
@@ -351,18 +430,20 @@ enum permit_status client_script_release(struct client_script *script,
 /* ------------------------------------------------------------ start and stop
  */
 
-void client_script_open(struct client_script *script)
+static void start(struct client_script *script, int64_t linger_ms)
 {
     const struct core_options options = {.name = "test",
                                          .host = "here",
                                          .purpose = "",
                                          .pid = 1,
                                          .answer_timeout_ms = ANSWER_TIMEOUT_MS,
+                                         .linger_ms = linger_ms,
                                          .allocator = &memory_default};
 
     memset(script, 0, sizeof(*script));
     script->session_timeout_ms = 15000;
     script->heartbeat_ms = 5000;
+    script->linger_ms = linger_ms;
     script->core = core_create(&options);
     ck_assert_ptr_nonnull(script->core);
     core_open(script->core, 0, ANSWER_TIMEOUT_MS * NS_PER_MS);
@@ -370,11 +451,24 @@ void client_script_open(struct client_script *script)
     client_script_expect(script, "[   0] > 1 HELLO\n");
 }
 
-void client_script_start(struct client_script *script)
+void client_script_open(struct client_script *script)
 {
-    client_script_open(script);
+    start(script, 0);
+}
+
+void client_script_start_lingering(struct client_script *script,
+                                   int64_t linger_ms)
+{
+    start(script, linger_ms);
     client_script_welcome(script);
     client_script_expect(script, "[   0] READY 7\n");
+    script->shows_more = true;
+}
+
+void client_script_start(struct client_script *script)
+{
+    client_script_start_lingering(script, 0);
+    script->shows_more = false;
 }
 
 void client_script_stop(struct client_script *script)

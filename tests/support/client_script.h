@@ -21,13 +21,21 @@ struct client_script {
     size_t length;
     uint64_t session_timeout_ms;
     uint64_t heartbeat_ms;
-    bool is_stuck; /* The socket takes nothing. */
-    size_t split;  /* Feed so many bytes at a time; 0: all at once. */
+    int64_t linger_ms;
+    uint64_t hello_id;
+    bool is_stuck;   /* The socket takes nothing. */
+    bool is_deaf;    /* Events are the test's to take. */
+    size_t split;    /* Feed so many bytes at a time; 0: all at once. */
+    bool shows_more; /* Of an ACQUIRE its wait, of HELLO its sessions. */
 };
 
 /* A core that is up, at 0 ms; its Hello was sent at 0, Welcome came at 0. The
  * heartbeat is 5 s, the session timeout 15 s, the answer timeout 1 s. */
 void client_script_start(struct client_script *script);
+
+/* The same, with this linger. */
+void client_script_start_lingering(struct client_script *script,
+                                   int64_t linger_ms);
 
 /* The same, but nothing came yet. */
 void client_script_open(struct client_script *script);
@@ -43,6 +51,21 @@ void client_script_say(struct client_script *script,
 void client_script_say_bytes(struct client_script *script, const uint8_t *bytes,
                              size_t length);
 void client_script_welcome(struct client_script *script);
+
+/* The line broke; a new one, whose Hello has the id. */
+void client_script_break(struct client_script *script);
+uint64_t client_script_reopen(struct client_script *script);
+
+/* The answer to that: the session goes on, with these grants, `count` ids of
+ * their acquires; more will come if so. */
+void client_script_resumed(struct client_script *script, uint64_t hello_id,
+                           const uint64_t *acquire_ids, uint32_t count,
+                           bool more);
+void client_script_grants(struct client_script *script, uint64_t hello_id,
+                          const uint64_t *acquire_ids, uint32_t count,
+                          bool more);
+/* Or it is a new session, 9. */
+void client_script_replaced(struct client_script *script, uint64_t hello_id);
 void client_script_granted(struct client_script *script, uint64_t id,
                            int64_t waited_ms, int64_t hold_ms);
 void client_script_refused(struct client_script *script, uint64_t id,

@@ -313,14 +313,15 @@ static void use_client(struct story *story, struct permit_client *client)
     permit_grant_destroy(grant); /* Which gives it back. */
 }
 
-/* The first call may meet what broke before. */
+/* The first calls may meet what broke before, or be told of it at once. */
 static void use_healed(struct story *story, struct permit_client *client)
 {
     struct permit_grant *grant = NULL;
     enum permit_status status = PERMIT_E_DISCONNECTED;
     char text[512];
 
-    for (int i = 0; i < 2 && status != PERMIT_OK; i++) {
+    for (time_t end = time(NULL) + HEALED_S;
+         status != PERMIT_OK && time(NULL) < end;) {
         status = permit_try(client, "jobs", 1, &grant);
     }
     if (status != PERMIT_OK) {

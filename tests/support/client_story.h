@@ -16,6 +16,8 @@
 
 #include "permit/permit.h"
 
+#define HEALED_S 5 /* Within it, what broke is whole again. */
+
 struct story {
     /* Given. */
     const char *servers;

@@ -3,6 +3,7 @@
 
 #include <netdb.h>
 #include <string.h>
+#include <time.h>
 
 #include "broken_calls.h"
 #include "permit/adapter/poll.h"
@@ -186,11 +187,12 @@ static void use_client(struct life *life)
                 permit_async_counters(life->client, &counters), "");
 }
 
-/* The first one may meet what broke before. */
+/* The first ones may meet what broke before, or be told of it at once. */
 static void use_healed(struct life *life)
 {
     life->status = PERMIT_E_DISCONNECTED;
-    for (int i = 0; i < 2 && life->status != PERMIT_OK; i++) {
+    for (time_t end = time(NULL) + HEALED_S;
+         life->status != PERMIT_OK && time(NULL) < end;) {
         permit_grant_destroy(life->grant);
         life->grant = NULL;
         acquire(life, 1, 0);

@@ -377,7 +377,9 @@ START_TEST(a_line_that_ends_while_it_is_looked_up_asks_again)
     wait_for_news();
     async_script_expect(&script, "a nomem\n");
     lookups_total = 0;
-    (void)async_script_ping(&script, "b");
+    while (permit_async_ping(script.client, NULL, NULL) != PERMIT_OK) {
+        /* It is told what the last attempt met, until the next is due. */
+    }
     ck_assert_uint_eq(lookups_total, 1);
     async_script_stop(&script);
 }

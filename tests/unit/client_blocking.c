@@ -331,7 +331,9 @@ START_TEST(a_daemon_that_dies_takes_the_grants_and_comes_back)
                       strstr(error_text, "refused") != NULL,
                   "%s", error_text);
     daemon_restart(&server);
-    ck_assert_int_eq(permit_ping(client), PERMIT_OK);
+    while (permit_ping(client) != PERMIT_OK) {
+        /* It is told what the last attempt met, until the next is due. */
+    }
     ck_assert_uint_ne(permit_client_session_id(client), 0);
     ck_assert(!permit_grant_is_valid(grant));
     ck_assert_int_eq(permit_grant_release(grant, 0), PERMIT_E_EXPIRED);

@@ -163,7 +163,7 @@ START_TEST(an_answer_of_another_kind_closes_the_line)
             client_script_say_type(&script, id, answer);
         }
         if (answer == answers[i / count]) {
-            ck_assert(core_is_ready(script.core));
+            ck_assert(core_has_line(script.core));
         } else {
             expect_down("protocol");
         }
@@ -214,7 +214,7 @@ START_TEST(what_a_newer_server_says_is_passed_over)
     client_script_say_bytes(&script, reason_99, sizeof(reason_99));
     client_script_expect(&script, "[   0] > 2 ACQUIRE jobs\n"
                                   "[   0] a unsupported\n");
-    ck_assert(core_is_ready(script.core));
+    ck_assert(core_has_line(script.core));
 }
 END_TEST
 

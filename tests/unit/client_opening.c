@@ -31,7 +31,7 @@ START_TEST(what_is_asked_leaves_after_welcome)
     client_script_at(&script, 500);
     client_script_expect(&script, "");
     ck_assert(core_is_open(script.core));
-    ck_assert(!core_is_ready(script.core));
+    ck_assert(!core_has_line(script.core));
     client_script_welcome(&script);
     client_script_granted(&script, a, 0, 0);
     client_script_expect(&script, "[ 500] READY 7\n"

@@ -273,18 +273,29 @@ static void *work(void *arg)
     return NULL;
 }
 
+/* Who comes too early is told what the last attempt to connect met. */
+static void define(const char *name, const struct permit_definition *definition)
+{
+    enum permit_status status = permit_define(client, name, definition);
+
+    while (status == PERMIT_E_DISCONNECTED) {
+        status = permit_define(client, name, definition);
+    }
+    note(status);
+}
+
 static void define_all(uint32_t permits)
 {
     struct permit_definition definition = PERMIT_DEFINITION_INIT;
 
     definition.fields = PERMIT_DEFINE_PERMITS;
     definition.permits = permits;
-    note(permit_define(client, "jobs", &definition));
-    note(permit_define(client, "kept", &definition));
+    define("jobs", &definition);
+    define("kept", &definition);
     definition.fields |= PERMIT_DEFINE_KIND;
     definition.permits = 0;
     definition.kind = PERMIT_COUNTING;
-    note(permit_define(client, "tokens", &definition));
+    define("tokens", &definition);
 }
 
 /* The daemon lives until so many more grants were made, or a while. */
