@@ -26,9 +26,10 @@ static void refuse_with_position(struct engine *engine,
         .detail = detail,
         .position =
             (uint64_t)queue_count(&engine->queues, &semaphore->queue) + 1,
-        .permits_in_the_way = missing > 0 ? (uint64_t)missing : 0,
+        .permits_in_the_way = (uint64_t)missing,
     };
 
+    assert(missing > 0); /* Nothing waits that could be served. */
     effect_answer(engine, event->session_id, event->request_id, &answer);
 }
 

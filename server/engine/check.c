@@ -54,8 +54,7 @@ static uint32_t check_sessions(const struct engine *engine,
 
     for (uint32_t i = 1; i <= engine->sessions.fresh; i++) {
         struct session *session = engine_session_at(engine, i);
-        if (session->id == 0 ||
-            engine_session_find(engine, session->id) != session) {
+        if (engine_session_find(engine, session->id) != session) {
             continue; /* Given back. */
         }
         count++;

@@ -4,18 +4,22 @@
 #include <stdlib.h>
 
 #include "script.h"
+#include "table.h"
 
 static struct script script;
 
 /* The linker sends the engine's calls of calloc() here (--wrap). */
 static uint64_t allocations;
 static uint64_t allocation_to_fail = UINT64_MAX;
+static bool fails_always;
 void *__real_calloc(size_t count, size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes)
 {
-    return allocations++ == allocation_to_fail ? NULL
-                                               : __real_calloc(count, bytes);
+    bool fails = fails_always || allocations == allocation_to_fail;
+
+    allocations++;
+    return fails ? NULL : __real_calloc(count, bytes);
 }
 
 static const struct engine_limits small = {
@@ -62,13 +66,61 @@ START_TEST(nothing_is_allocated_after_creation)
 }
 END_TEST
 
+/* Of 32 bits: waiters, grants, what was lost, sessions and one more. */
 START_TEST(limits_that_cannot_be_counted_are_refused)
 {
-    struct engine_limits limits = small;
     static const uint8_t secret[ENGINE_HASH_SECRET_BYTES] = {1};
+    struct engine_limits limits[4] = {small, small, small, small};
 
-    limits.max_waiters = UINT32_MAX;
-    ck_assert_ptr_null(engine_create(&limits, 0, secret));
+    limits[0].max_waiters = UINT32_MAX - 3;
+    limits[1].max_lost = UINT32_MAX - 6;
+    limits[2].max_sessions = UINT32_MAX - 7;
+    limits[3].max_sessions = UINT32_MAX - 8;
+    allocations = 0;
+    ck_assert_ptr_null(engine_create(&limits[_i], 0, secret));
+    ck_assert_uint_eq(allocations, 1); /* The engine itself. */
+}
+END_TEST
+
+START_TEST(a_table_has_a_bucket_an_entry_up_to_half_of_what_can_be_counted)
+{
+    static const struct {
+        uint32_t capacity;
+        uint32_t buckets;
+    } cases[] = {{0, 1},
+                 {1, 1},
+                 {2, 2},
+                 {3, 4},
+                 {1000, 1024},
+                 {UINT32_MAX / 2, 1U << 31},
+                 {1U << 31, 1U << 31},
+                 {UINT32_MAX, 1U << 31}};
+    struct table table;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fails_always = true; /* No machine needs to have so much. */
+        ck_assert(!table_init(&table, cases[i].capacity));
+        fails_always = false;
+        ck_assert_uint_eq(table.mask, cases[i].buckets - 1);
+        table_deinit(&table);
+    }
+}
+END_TEST
+
+START_TEST(an_engine_that_may_remember_no_loss_forgets_it)
+{
+    struct engine_limits limits = small;
+
+    limits.max_lost = 0;
+    script_init_with(&script, &limits);
+    script_open(&script, 1, 1, 100000);
+    script_bounded(&script, "jobs", 1);
+    script_acquire_hold(&script, 1, 11, 0, 100);
+    script_tick(&script, 100);
+    script_forget(&script);
+    script_release(&script, 1, 12, 11);
+    script_expect(&script, "[ 100] s1 r12 NOT_HELD\n");
+    script_finish(&script);
 }
 END_TEST
 
@@ -184,23 +236,43 @@ START_TEST(no_event_is_applied_while_work_is_left)
 }
 END_TEST
 
+/* What another name would not be answered. */
+static char kept_name[] = "jobs";
+static const struct {
+    struct engine_event event;
+    enum permit_status status;
+} kept_cases[] = {
+    {{.type = ENGINE_ACQUIRE, /* Not before all holds are over. */
+      .acquire = {.semaphore = kept_name, .permits = MANY - 1}},
+     PERMIT_OK},
+    {{.type = ENGINE_RELEASE,
+      .release = {.acquire_id = 1, .semaphore = kept_name}},
+     PERMIT_OK},
+    {{.type = ENGINE_POST, .post = {.semaphore = kept_name, .permits = 1}},
+     PERMIT_E_INVALID},
+    {{.type = ENGINE_DEFINE,
+      .define = {kept_name, {ENGINE_FIELD_KIND, .kind = ENGINE_COUNTING}}},
+     PERMIT_E_INVALID},
+    {{.type = ENGINE_DELETE, .delete = {.semaphore = kept_name, .force = true}},
+     PERMIT_OK},
+};
+
 START_TEST(the_name_of_an_event_is_kept_while_it_waits)
 {
-    char name[] = "jobs";
-    struct engine_event event = {
-        .type = ENGINE_ACQUIRE, .now_ns = 1000 * NS_PER_MS, .request_id = MANY};
+    struct engine_event event = kept_cases[_i].event;
     struct engine_effect effect;
-    enum permit_status status = PERMIT_E_INVALID;
+    enum permit_status status = PERMIT_E_PROTOCOL;
 
     init_many();
+    script_acquire(&script, 2, 1, 0);
     for (uint64_t i = 1; i < 1000; i++) {
         script_acquire_hold(&script, 1, i, 0, 1000);
     }
+    event.now_ns = 1000 * NS_PER_MS;
     event.session_id = script.session_ids[2];
-    event.acquire.semaphore = name;
-    event.acquire.permits = MANY; /* Not before all holds are over. */
+    event.request_id = MANY;
     engine_apply(script.engine, &event);
-    name[0] = 'x';
+    kept_name[0] = 'x';
     while (engine_next_effect(script.engine, &effect)) {
     }
     while (engine_has_work(script.engine)) {
@@ -211,7 +283,7 @@ START_TEST(the_name_of_an_event_is_kept_while_it_waits)
             }
         }
     }
-    ck_assert_int_eq(status, PERMIT_OK);
+    ck_assert_int_eq(status, kept_cases[_i].status);
     script_finish(&script);
 }
 END_TEST
@@ -226,12 +298,16 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, creation_survives_each_failing_allocation);
     tcase_add_test(tcase, nothing_is_allocated_after_creation);
-    tcase_add_test(tcase, limits_that_cannot_be_counted_are_refused);
+    tcase_add_loop_test(tcase, limits_that_cannot_be_counted_are_refused, 0, 4);
+    tcase_add_test(
+        tcase, a_table_has_a_bucket_an_entry_up_to_half_of_what_can_be_counted);
+    tcase_add_test(tcase, an_engine_that_may_remember_no_loss_forgets_it);
     tcase_add_test(tcase, quotas_of_waiters_and_grants_refuse_the_one_too_many);
     tcase_add_test(tcase, a_session_of_many_grants_ends_in_slices);
     tcase_add_test_raise_signal(tcase, no_event_is_applied_while_work_is_left,
                                 SIGABRT);
-    tcase_add_test(tcase, the_name_of_an_event_is_kept_while_it_waits);
+    tcase_add_loop_test(tcase, the_name_of_an_event_is_kept_while_it_waits, 0,
+                        sizeof(kept_cases) / sizeof(kept_cases[0]));
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

@@ -252,6 +252,94 @@ START_TEST(records_of_larger_limits_are_refused)
 }
 END_TEST
 
+/* Records by hand, on the edge of limits: what the day above has not. */
+#define FIELDS_ALL (ENGINE_FIELD_SLOTS * 2 - 1)
+#define HELD_MAX 3
+#define HELD_MAX_A_SESSION 2
+
+static const struct engine_record edge[] = {
+    {.type = ENGINE_RECORD_DEFINED,
+     .definition = {FIELDS_ALL, ENGINE_BOUNDED, 9, 9, -1, 0, false},
+     .semaphore = "jobs"},
+    {.type = ENGINE_RECORD_DEFINED,
+     .definition = {FIELDS_ALL, ENGINE_COUNTING, 5, 9, -1, 0, false},
+     .semaphore = "pool"},
+    {.type = ENGINE_RECORD_SESSION_OPENED, .session_id = 7, .timeout_ms = 1},
+    {.type = ENGINE_RECORD_SESSION_OPENED, .session_id = 8, .timeout_ms = 1},
+#define GRANTED(session, request, grant, taken, name)                          \
+    {                                                                          \
+        .type = ENGINE_RECORD_GRANTED, .session_id = (session),                \
+        .request_id = (request), .grant_id = (grant), .permits = 1,            \
+        .consume = (taken), .semaphore = name                                  \
+    }
+#define OF_GRANT(record, session, request, grant, reason)                      \
+    {                                                                          \
+        .type = (record), .session_id = (session), .acquire_id = (request),    \
+        .grant_id = (grant), .loss = (reason)                                  \
+    }
+    GRANTED(7, 1, 71, false, "jobs"),
+    OF_GRANT(ENGINE_RECORD_EXPIRED, 7, 1, 71, PERMIT_LOSS_HOLD),
+    GRANTED(7, 1, 72, false, "jobs"), /* The id of one that was lost. */
+    GRANTED(7, 2, 73, false, "jobs"),
+    OF_GRANT(ENGINE_RECORD_REVOKED, 7, 2, 73, PERMIT_LOSS_DELETED),
+    GRANTED(8, 1, 81, false, "jobs"),
+    GRANTED(8, 2, 82, true, "pool"),
+    OF_GRANT(ENGINE_RECORD_EXPIRED, 8, 1, 81, PERMIT_LOSS_HOLD),
+    GRANTED(8, 3, 83, false, "jobs"),
+};
+
+static const struct engine_record beyond_edge[] = {
+    {.type = ENGINE_RECORD_SESSION_OPENED, .timeout_ms = 1}, /* Of id 0. */
+    {.type = ENGINE_RECORD_SESSION_OPENED, .session_id = 7, .timeout_ms = 1},
+    GRANTED(8, 3, 84, false, "jobs"), /* A live acquire has its id. */
+    GRANTED(7, 4, 84, false, "jobs"), /* The session holds all it may. */
+    GRANTED(8, 4, 84, false, "jobs"), /* All sessions together do. */
+    GRANTED(8, 4, 84, true, "jobs"),  /* Only a counting one is consumed. */
+    OF_GRANT(ENGINE_RECORD_EXPIRED, 8, 1, 81, PERMIT_LOSS_HOLD), /* Was lost. */
+    OF_GRANT(ENGINE_RECORD_REVOKED, 7, 2, 73, PERMIT_LOSS_DELETED),
+    OF_GRANT(ENGINE_RECORD_RENEWED, 7, 2, 73, 0), /* It was revoked. */
+    {.type = ENGINE_RECORD_POSTED, .permits = 1, .semaphore = "jobs"},
+    {.type = ENGINE_RECORD_POSTED,
+     .permits = LIMIT_PERMITS_MAX, /* Fewer than were taken. */
+     .semaphore = "pool"},
+#undef GRANTED
+#undef OF_GRANT
+};
+
+static struct engine *restore_edge(uint32_t max_grants)
+{
+    struct engine_limits limits = script.limits;
+    struct engine *engine;
+
+    limits.max_grants = max_grants;
+    limits.max_grants_per_session = HELD_MAX_A_SESSION;
+    engine = engine_create(&limits, 0, script_secret);
+    for (size_t i = 0; i < sizeof(edge) / sizeof(edge[0]); i++) {
+        struct engine_record record = edge[i];
+        record.seq = i + 1;
+        ck_assert_int_eq(engine_restore(engine, &record), PERMIT_OK);
+    }
+    return engine;
+}
+
+START_TEST(a_record_beyond_the_edge_is_refused_and_changes_nothing)
+{
+    struct engine_record record = beyond_edge[_i];
+    /* Its own quota refuses session 7, not that of all. */
+    uint32_t max_grants = record.session_id == 7 ? HELD_MAX + 1 : HELD_MAX;
+    struct engine *engine = restore_edge(max_grants);
+    struct engine *same = restore_edge(max_grants);
+
+    record.seq = engine_seq(engine) + 1;
+    ck_assert_int_eq(engine_restore(engine, &record), PERMIT_E_INVALID);
+    engine_check(engine);
+    script_assert_same(engine, same);
+    ck_assert_uint_eq(engine_seq(engine), engine_seq(same));
+    engine_destroy(engine);
+    engine_destroy(same);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("engine_restore");
@@ -271,6 +359,9 @@ int main(void)
     tcase_add_loop_test(tcase, a_record_that_does_not_fit_changes_nothing, 0,
                         sizeof(wrong_cases) / sizeof(wrong_cases[0]));
     tcase_add_test(tcase, records_of_larger_limits_are_refused);
+    tcase_add_loop_test(tcase,
+                        a_record_beyond_the_edge_is_refused_and_changes_nothing,
+                        0, sizeof(beyond_edge) / sizeof(beyond_edge[0]));
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

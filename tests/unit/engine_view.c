@@ -114,7 +114,9 @@ START_TEST(what_is_not_there_is_not_shown)
     struct engine_semaphore_view semaphore;
     struct engine_grant_view grant;
     struct engine_waiter_view waiter;
+    struct engine_session_view of_session;
     uint64_t session;
+    size_t total;
 
     script_bounded(&script, "jobs", 1);
     script_acquire(&script, 1, 11, 0);
@@ -127,6 +129,41 @@ START_TEST(what_is_not_there_is_not_shown)
     ck_assert(
         !engine_view_grant(script.engine, script.session_ids[2], 21, &grant));
     ck_assert(engine_view_grant(script.engine, session, 11, &grant));
+    ck_assert_uint_eq(
+        engine_view_holders(script.engine, "job", 0, &grant, 1, &total), 0);
+    ck_assert_uint_eq(total, 0);
+    ck_assert(!engine_view_session(script.engine, 12345, &of_session));
+    ck_assert_uint_eq(
+        engine_view_session_grants(script.engine, 12345, 0, &grant, 1, &total),
+        0);
+    ck_assert_uint_eq(total, 0);
+}
+END_TEST
+
+START_TEST(the_grants_of_a_session_are_listed_in_order_and_in_pages)
+{
+    struct engine_grant_view grants[2];
+    uint64_t session = script.session_ids[1];
+    size_t total;
+
+    script_bounded(&script, "jobs", 4);
+    for (uint64_t id = 11; id <= 13; id++) {
+        script_acquire(&script, 1, id, 0);
+    }
+    script_acquire(&script, 2, 21, 0); /* Another's. */
+    ck_assert_uint_eq(engine_view_session_grants(script.engine, session, 1,
+                                                 grants, 1, &total),
+                      1);
+    ck_assert_uint_eq(total, 3);
+    ck_assert_uint_eq(grants[0].acquire_id, 12);
+    ck_assert_uint_eq(engine_view_session_grants(script.engine, session, 2,
+                                                 grants, 2, &total),
+                      1);
+    ck_assert_uint_eq(grants[0].acquire_id, 13);
+    ck_assert_uint_eq(engine_view_session_grants(script.engine, session, 4,
+                                                 grants, 2, &total),
+                      0);
+    ck_assert_uint_eq(total, 3);
 }
 END_TEST
 
@@ -171,6 +208,8 @@ int main(void)
         sizeof(prefix_cases) / sizeof(prefix_cases[0]));
     tcase_add_test(tcase, holders_and_waiters_are_listed_in_order_and_in_pages);
     tcase_add_test(tcase, what_is_not_there_is_not_shown);
+    tcase_add_test(tcase,
+                   the_grants_of_a_session_are_listed_in_order_and_in_pages);
     tcase_add_test(tcase, names_of_every_length_are_kept_whole);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);

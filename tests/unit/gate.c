@@ -219,6 +219,36 @@ START_TEST(many_passing_frames_take_no_memory_that_stays)
 }
 END_TEST
 
+/* While more waits than has passed, the holes are not worth the moving. */
+START_TEST(holes_that_are_the_lesser_part_stay_and_disturb_nothing)
+{
+    char text[1001] = "";
+    struct gate_chunk chunk;
+
+    record();
+    for (int i = 0; i < 200; i++) {
+        memset(text, i % 2 == 0 ? 'w' : 'p', sizeof(text) - 1);
+        frame(1, text, i % 2 == 1);
+    }
+    flush();
+    for (int i = 0; i < 100; i++) {
+        ck_assert(gate_next(gate, &chunk));
+        ck_assert_uint_eq(chunk.length, 1000);
+        ck_assert_int_eq(chunk.bytes[0], 'p');
+        answer(2, "b");
+    }
+    late_store_finish(late);
+    for (int i = 0; i < 100; i++) {
+        ck_assert(gate_next(gate, &chunk));
+        ck_assert_uint_eq(chunk.length, 1000);
+        ck_assert_int_eq(chunk.bytes[0], 'w');
+        ck_assert_int_eq(chunk.bytes[999], 'w');
+    }
+    ck_assert(gate_next(gate, &chunk));
+    ck_assert_uint_eq(chunk.answers, 100);
+}
+END_TEST
+
 START_TEST(every_answer_of_a_random_run_leaves_once_and_in_order)
 {
     char text[16];
@@ -336,6 +366,8 @@ int main(void)
     tcase_add_test(late_case, nothing_leaves_to_a_connection_that_is_gone);
     tcase_add_test(late_case, a_failed_store_lets_nothing_go_but_what_passes);
     tcase_add_test(late_case, many_passing_frames_take_no_memory_that_stays);
+    tcase_add_test(late_case,
+                   holes_that_are_the_lesser_part_stay_and_disturb_nothing);
     tcase_add_loop_test(
         late_case, every_answer_of_a_random_run_leaves_once_and_in_order, 0, 8);
     tcase_add_test(late_case, a_failed_allocation_changes_nothing);
