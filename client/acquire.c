@@ -84,6 +84,7 @@ static void forget(struct permit_grant *grant)
         return;
     }
     (void)pthread_mutex_lock(&client->mutex);
+    loss_forget(grant);
     core_advance(client->core, clock_now_ns());
     core_forget(client->core, grant->acquire_id);
     io_push(client);
@@ -97,12 +98,9 @@ static enum permit_status prepare(struct permit_client *client,
                                   struct wire_client_message *message,
                                   struct call *call)
 {
-    const char *detail = "on_lost is the non-blocking face's";
-    enum permit_status status = PERMIT_E_INVALID;
+    const char *detail = "";
+    enum permit_status status = ask_acquire(request, message, &detail);
 
-    if (request->on_lost == NULL) {
-        status = ask_acquire(request, message, &detail);
-    }
     if (status != PERMIT_OK) {
         return call_fail(call, status, detail);
     }
@@ -123,6 +121,8 @@ static enum permit_status prepare(struct permit_client *client,
         }
         call->grant->client = client;
         call->grant->forget = forget;
+        call->grant->on_lost = request->on_lost;
+        call->grant->on_lost_arg = request->on_lost_arg;
     }
     return PERMIT_OK;
 }
@@ -181,6 +181,9 @@ enum permit_status permit_acquire(struct permit_client *client,
         grant_free(call.grant);
     } else if (ret_grant != NULL) {
         *ret_grant = call.grant;
+        if (own.on_lost != NULL && call.grant != NULL) {
+            loss_hand_out(call.grant);
+        }
     }
     call_deinit(&call);
     return status;
@@ -200,6 +203,22 @@ enum permit_status permit_try(struct permit_client *client,
 
 /* ------------------------------------------------------------------- release
  */
+
+/* Waits for the answer of what core_ask() or core_release() returned. Returns
+ * how it ended. Locked; unlocked while it waits. */
+static enum permit_status await_answer(struct permit_client *client,
+                                       struct call *call,
+                                       enum permit_status status)
+{
+    if (status == PERMIT_OK) {
+        io_push(client);
+        while (!call->is_done) {
+            (void)pthread_cond_wait(&call->done, &client->mutex);
+        }
+        status = call->status;
+    }
+    return status;
+}
 
 /* Locked; unlocked while it waits. */
 static void release(struct permit_grant *grant, uint32_t permits,
@@ -222,13 +241,7 @@ static void release(struct permit_grant *grant, uint32_t permits,
     status =
         core_release(client->core, grant->acquire_id, is_whole ? 0 : permits,
                      client_answer_by(client, now_ns, 0), call, &id);
-    if (status == PERMIT_OK) {
-        io_push(client);
-        while (!call->is_done) {
-            (void)pthread_cond_wait(&call->done, &client->mutex);
-        }
-        status = call->status;
-    }
+    status = await_answer(client, call, status);
     if (!grant_is_given_back(status)) {
         atomic_fetch_add(&grant->permits, taken);
         if (is_whole) { /* Else another's release may be under way. */
@@ -264,7 +277,9 @@ enum permit_status permit_grant_release(struct permit_grant *grant,
     }
     call_init(&call);
     (void)pthread_mutex_lock(&client->mutex);
-    if (atomic_load(&grant->is_released)) {
+    if (loss_is_being_told(client)) {
+        (void)call_fail(&call, PERMIT_E_INVALID, LOSS_MAY_NOT_ASK);
+    } else if (atomic_load(&grant->is_released)) {
         (void)call_fail(&call, PERMIT_E_NOT_HELD, "it was given back before");
     } else {
         release(grant, permits, &call);
@@ -275,30 +290,48 @@ enum permit_status permit_grant_release(struct permit_grant *grant,
     return call.status;
 }
 
-/* --------------------------------------------------------------------- loss
+/* --------------------------------------------------------------------- renew
  */
 
-/* Returns false when the time is over. Locked. */
-static bool wait_changed(struct permit_grant *grant, int64_t timeout_ms,
-                         const struct timespec *deadline)
+/* Asks for it, unless it makes no sense. Locked. */
+static enum permit_status ask_for_renewal(struct permit_grant *grant,
+                                          int64_t hold_ms, struct call *call,
+                                          const char **ret_detail)
 {
     struct permit_client *client = grant->client;
+    int64_t now_ns = clock_now_ns();
+    struct wire_client_message message;
+    const struct core_request request = {
+        .message = &message,
+        .answer_by_ns = client_answer_by(client, now_ns, 0),
+        .arg = call};
+    enum permit_status status =
+        ask_renew(grant->acquire_id, hold_ms, &message, ret_detail);
+    uint64_t id;
 
-    if (timeout_ms < 0) {
-        return pthread_cond_wait(&client->changed, &client->mutex) == 0;
+    if (status == PERMIT_OK) {
+        status = grant_may_renew(grant);
     }
-    return pthread_cond_timedwait(&client->changed, &client->mutex, deadline) !=
-           ETIMEDOUT;
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    call->grant = grant;
+    core_advance(client->core, now_ns);
+    status = core_ask(client->core, &request, &id);
+    if (status == PERMIT_OK) {
+        grant_shorten(grant, now_ns, hold_ms);
+    }
+    /* Without a line the grant went with its session. */
+    return status == PERMIT_E_DISCONNECTED ? PERMIT_E_EXPIRED : status;
 }
 
-enum permit_status permit_grant_wait_lost(struct permit_grant *grant,
-                                          int64_t timeout_ms,
-                                          enum permit_loss *ret_loss)
+enum permit_status permit_grant_renew(struct permit_grant *grant,
+                                      int64_t hold_ms)
 {
     struct permit_client *client = grant->client;
-    enum permit_status status = PERMIT_OK;
-    struct timespec deadline;
-    int loss = 0;
+    enum permit_status status = PERMIT_E_INVALID;
+    const char *detail = LOSS_MAY_NOT_ASK;
+    struct call call;
 
     if (client == NULL) {
         return PERMIT_E_INVALID; /* Of the non-blocking face. */
@@ -306,26 +339,19 @@ enum permit_status permit_grant_wait_lost(struct permit_grant *grant,
     if (client_is_forked(client)) {
         return PERMIT_E_FORKED;
     }
-    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += timeout_ms / 1000;
-    deadline.tv_nsec += timeout_ms % 1000 * NS_PER_MS;
-    deadline.tv_sec += deadline.tv_nsec / 1000000000;
-    deadline.tv_nsec %= 1000000000;
+    call_init(&call);
     (void)pthread_mutex_lock(&client->mutex);
-    while (status == PERMIT_OK) {
-        loss = atomic_load(&grant->loss);
-        if (loss != 0) {
-            status = PERMIT_E_LOST;
-        } else if (atomic_load(&grant->is_released)) {
-            status = PERMIT_E_NOT_HELD;
-        } else if (!wait_changed(grant, timeout_ms, &deadline)) {
-            loss = atomic_load(&grant->loss);
-            status = loss != 0 ? PERMIT_E_LOST : PERMIT_E_TIMEOUT;
-        }
+    if (!loss_is_being_told(client)) {
+        detail = "";
+        status = ask_for_renewal(grant, hold_ms, &call, &detail);
+        status = await_answer(client, &call, status);
     }
+    if (call.text[0] == '\0') {
+        (void)call_fail(&call, status,
+                        *detail != '\0' ? detail : permit_strerror(status));
+    }
+    client_note(client, &call);
     (void)pthread_mutex_unlock(&client->mutex);
-    if (status == PERMIT_E_LOST) {
-        *ret_loss = (enum permit_loss)loss;
-    }
+    call_deinit(&call);
     return status;
 }

@@ -133,6 +133,30 @@ enum permit_status ask_acquire(const struct permit_acquire_request *request,
     return fill_labels(request, acquire, ret_detail);
 }
 
+/* --------------------------------------------------------------------- grants
+ */
+
+enum permit_status ask_renew(uint64_t acquire_id, int64_t hold_ms,
+                             struct wire_client_message *ret_message,
+                             const char **ret_detail)
+{
+    if (hold_ms < 0) {
+        return refuse("a hold is at least 0", ret_detail);
+    }
+    start(ret_message, WIRE_RENEW);
+    ret_message->renew.acquire_id = acquire_id;
+    ret_message->renew.hold_ms = hold_ms;
+    return PERMIT_OK;
+}
+
+void ask_verify(uint64_t grant_id, uint64_t fence,
+                struct wire_client_message *ret_message)
+{
+    start(ret_message, WIRE_VERIFY);
+    ret_message->verify.grant_id = grant_id;
+    ret_message->verify.fence = fence;
+}
+
 /* ------------------------------------------------------------ the semaphores
  */
 

@@ -23,6 +23,12 @@ enum permit_status ask_acquire(const struct permit_acquire_request *request,
 enum permit_status ask_post(const char *semaphore, uint32_t permits,
                             struct wire_client_message *ret_message,
                             const char **ret_detail);
+enum permit_status ask_renew(uint64_t acquire_id, int64_t hold_ms,
+                             struct wire_client_message *ret_message,
+                             const char **ret_detail);
+/* Refuses nothing: the server knows the numbers. */
+void ask_verify(uint64_t grant_id, uint64_t fence,
+                struct wire_client_message *ret_message);
 enum permit_status ask_define(const char *semaphore,
                               const struct permit_definition *definition,
                               struct wire_client_message *ret_message,

@@ -13,40 +13,15 @@
 /* ------------------------------------------------------------------- grants
  */
 
-static void add_grant(struct grant_list *list, struct permit_grant *grant)
-{
-    grant->next = NULL;
-    grant->previous = list->last;
-    if (list->last == NULL) {
-        list->first = grant;
-    } else {
-        list->last->next = grant;
-    }
-    list->last = grant;
-}
-
-static void remove_grant(struct grant_list *list, struct permit_grant *grant)
-{
-    if (grant->previous == NULL) {
-        list->first = grant->next;
-    } else {
-        grant->previous->next = grant->next;
-    }
-    if (grant->next == NULL) {
-        list->last = grant->previous;
-    } else {
-        grant->next->previous = grant->previous;
-    }
-}
-
 void async_detach_grant(struct permit_grant *grant)
 {
     struct permit_async *client = grant->async;
 
-    remove_grant(grant->is_loss_due ? &client->lost : &client->grants, grant);
-    while (grant->releases != NULL) {
-        grant->releases->grant = NULL;
-        grant->releases = grant->releases->next;
+    grant_list_remove(grant->is_loss_due ? &client->lost : &client->grants,
+                      grant);
+    while (grant->requests != NULL) {
+        grant->requests->grant = NULL;
+        grant->requests = grant->requests->next;
     }
     grant->async = NULL;
     grant->belief = NULL;
@@ -63,8 +38,8 @@ static void take_lost(struct permit_async *client,
     }
     grant_lose(grant, event);
     if (grant->on_lost != NULL && !client->is_destroyed) {
-        remove_grant(&client->grants, grant);
-        add_grant(&client->lost, grant);
+        grant_list_remove(&client->grants, grant);
+        grant_list_add(&client->lost, grant);
         grant->is_loss_due = true;
     }
 }
@@ -73,8 +48,8 @@ static void tell_lost(struct permit_async *client)
 {
     struct permit_grant *grant = client->lost.first;
 
-    remove_grant(&client->lost, grant);
-    add_grant(&client->grants, grant);
+    grant_list_remove(&client->lost, grant);
+    grant_list_add(&client->grants, grant);
     grant->is_loss_due = false;
     if (!atomic_load(&grant->is_released)) {
         grant->on_lost(grant->on_lost_arg, grant, permit_grant_get_loss(grant));
@@ -175,17 +150,18 @@ static void take_grant(struct permit_async *client,
 {
     if (request->grant != NULL) {
         grant_take(request->grant, event);
-        add_grant(&client->grants, request->grant);
+        grant_list_add(&client->grants, request->grant);
         answer->grant = request->grant;
         request->grant = NULL;
     }
 }
 
-static void remove_release(struct permit_grant *grant,
-                           struct async_request *request)
+static void remove_request(struct async_request *request)
 {
+    struct permit_grant *grant = request->grant;
+
     if (request->previous == NULL) {
-        grant->releases = request->next;
+        grant->requests = request->next;
     } else {
         request->previous->next = request->next;
     }
@@ -202,7 +178,7 @@ static enum permit_status end_release(struct async_request *request,
     bool is_over = status == PERMIT_E_NOT_HELD || status == PERMIT_E_EXPIRED;
 
     if (grant != NULL) {
-        remove_release(grant, request);
+        remove_request(request);
         if (!grant_is_given_back(status)) {
             atomic_fetch_add(&grant->permits, request->permits);
             if (request->is_whole) {
@@ -215,6 +191,18 @@ static enum permit_status end_release(struct async_request *request,
         }
     }
     return status == PERMIT_OK && request->is_late ? PERMIT_E_EXPIRED : status;
+}
+
+/* The handle may be gone. */
+static void end_renew(struct async_request *request,
+                      const struct core_event *event)
+{
+    if (request->grant != NULL) {
+        remove_request(request);
+        if (event->status == PERMIT_OK) {
+            grant_take_renewed(request->grant, event);
+        }
+    }
 }
 
 /* Asks for the page behind those that came. */
@@ -300,6 +288,8 @@ static void take_answer(struct permit_async *client,
     }
     if (request->type == WIRE_RELEASE) {
         answer.status = end_release(request, answer.status);
+    } else if (request->type == WIRE_RENEW) {
+        end_renew(request, event);
     }
     if (message == NULL && !core_is_open(client->core)) {
         keep_ended(client, request, event->id, answer.status);

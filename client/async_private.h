@@ -27,13 +27,13 @@ struct async_request {
     enum wire_client_type type;
     permit_callback callback;
     void *arg;
-    /* Of its grant's releases; or, once it has ended, of the client's. */
+    /* Of its grant's requests; or, once it has ended, of the client's. */
     struct async_request *next;
     struct async_request *previous;
     uint64_t id;               /* Once it has ended. */
     enum permit_status status; /* Once it has ended. */
-    /* Acquire: its own until it is handed out, NULL to consume. Release: the
-     * one given back, NULL once its handle is gone. */
+    /* Acquire: its own until it is handed out, NULL to consume. Release, Renew:
+     * the one that it is about, NULL once its handle is gone. */
     struct permit_grant *grant;
     void (*on_waiting)(void *arg, const struct permit_waiting *waiting);
     void *on_waiting_arg;
@@ -44,11 +44,6 @@ struct async_request {
     struct permit_list *list; /* Query and List. */
     enum wire_list_kind kind; /* List. */
     char name[];              /* List. */
-};
-
-struct grant_list {
-    struct permit_grant *first;
-    struct permit_grant *last;
 };
 
 struct permit_async {

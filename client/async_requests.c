@@ -216,8 +216,29 @@ enum permit_status permit_async_cancel(struct permit_async *client,
     return PERMIT_OK;
 }
 
-/* ------------------------------------------------------------------- release
+/* ------------------------------------------------------------------- grants
  */
+
+/* Releases and Renews lose their grant with its handle. */
+static void add_request(struct permit_grant *grant,
+                        struct async_request *request)
+{
+    request->grant = grant;
+    request->next = grant->requests;
+    if (request->next != NULL) {
+        request->next->previous = request;
+    }
+    grant->requests = request;
+}
+
+/* The client that may be asked about the grant, or why there is none. */
+static enum permit_status check_grant(const struct permit_grant *grant)
+{
+    if (grant->async == NULL) {
+        return grant->client != NULL ? PERMIT_E_INVALID : PERMIT_E_EXPIRED;
+    }
+    return check(grant->async);
+}
 
 /* The handle has already what a whole or a part of it leaves; if it is not
  * given back, the answer restores it. */
@@ -232,12 +253,6 @@ static void note_release(struct async_request *request,
     if (!request->is_too_much) { /* Else the server refuses it. */
         request->permits = request->is_whole ? left : permits;
     }
-    request->grant = grant;
-    request->next = grant->releases;
-    if (request->next != NULL) {
-        request->next->previous = request;
-    }
-    grant->releases = request;
     atomic_store(&grant->is_released, request->is_whole);
     atomic_fetch_sub(&grant->permits, request->permits);
 }
@@ -257,6 +272,7 @@ static enum permit_status release(struct permit_async *client,
                      answer_by(client, now_ns, 0), request, &id);
     if (status == PERMIT_OK) {
         note_release(request, grant, permits);
+        add_request(grant, request);
     }
     return status;
 }
@@ -267,12 +283,8 @@ enum permit_status permit_async_release(struct permit_grant *grant,
 {
     struct permit_async *client = grant->async;
     struct async_request *request;
-    enum permit_status status;
+    enum permit_status status = check_grant(grant);
 
-    if (client == NULL) {
-        return grant->client != NULL ? PERMIT_E_INVALID : PERMIT_E_EXPIRED;
-    }
-    status = check(client);
     if (status != PERMIT_OK) {
         return status;
     }
@@ -282,6 +294,61 @@ enum permit_status permit_async_release(struct permit_grant *grant,
     request = create(client, WIRE_RELEASE, "", callback, arg);
     status = request == NULL ? PERMIT_E_NOMEM
                              : release(client, grant, permits, request);
+    if (status != PERMIT_OK) {
+        memory_give(&client->settings.allocator, request);
+        return refuse(client, status, permit_strerror(status));
+    }
+    async_settle(client);
+    return PERMIT_OK;
+}
+
+static enum permit_status renew(struct permit_async *client,
+                                struct permit_grant *grant, int64_t hold_ms,
+                                struct wire_client_message *message,
+                                struct async_request *request)
+{
+    int64_t now_ns = clock_now_ns();
+    const struct core_request asked = {.message = message,
+                                       .answer_by_ns =
+                                           answer_by(client, now_ns, 0),
+                                       .arg = request};
+    enum permit_status status;
+    uint64_t id;
+
+    core_advance(client->core, now_ns);
+    status = core_ask(client->core, &asked, &id);
+    if (status == PERMIT_OK) {
+        grant_shorten(grant, now_ns, hold_ms);
+        add_request(grant, request);
+    }
+    /* Without a line the grant went with its session. */
+    return status == PERMIT_E_DISCONNECTED ? PERMIT_E_EXPIRED : status;
+}
+
+enum permit_status permit_async_renew(struct permit_grant *grant,
+                                      int64_t hold_ms, permit_callback callback,
+                                      void *arg)
+{
+    struct permit_async *client = grant->async;
+    struct wire_client_message message;
+    struct async_request *request;
+    enum permit_status status = check_grant(grant);
+    const char *detail = "";
+
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    status = ask_renew(grant->acquire_id, hold_ms, &message, &detail);
+    if (status != PERMIT_OK) {
+        return refuse(client, status, detail);
+    }
+    status = grant_may_renew(grant);
+    if (status != PERMIT_OK) {
+        return refuse(client, status, permit_strerror(status));
+    }
+    request = create(client, WIRE_RENEW, "", callback, arg);
+    status = request == NULL ? PERMIT_E_NOMEM
+                             : renew(client, grant, hold_ms, &message, request);
     if (status != PERMIT_OK) {
         memory_give(&client->settings.allocator, request);
         return refuse(client, status, permit_strerror(status));
@@ -350,6 +417,21 @@ enum permit_status permit_async_ping(struct permit_async *client,
     return status == PERMIT_OK ? ask_filled(client, &message, PERMIT_OK, "",
                                             (struct told){callback, arg})
                                : status;
+}
+
+enum permit_status permit_async_verify(struct permit_async *client,
+                                       uint64_t grant_id, uint64_t fence,
+                                       permit_callback callback, void *arg)
+{
+    struct wire_client_message message;
+    enum permit_status status = check(client);
+
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    ask_verify(grant_id, fence, &message);
+    return ask_filled(client, &message, PERMIT_OK, "",
+                      (struct told){callback, arg});
 }
 
 enum permit_status permit_async_post(struct permit_async *client,

@@ -89,6 +89,9 @@ enum permit_status client_ask(struct permit_client *client,
         .grant_arg = call->grant};
     enum permit_status status;
 
+    if (loss_is_being_told(client)) {
+        return call_fail(call, PERMIT_E_INVALID, LOSS_MAY_NOT_ASK);
+    }
     core_advance(client->core, now_ns);
     while (!core_is_open(client->core) && !core_is_down(client->core)) {
         /* The I/O thread alone ends a line that broke. */

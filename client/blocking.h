@@ -4,7 +4,7 @@
 
 /* What the files of the blocking face share: blocking.c has the client, its
  * calls and its connection, io.c the I/O thread, acquire.c and requests.c the
- * calls. Nobody else includes it.
+ * calls, loss.c tells of grants that are lost. Nobody else includes it.
  *
  * Law: one mutex guards everything but what is atomic; only the I/O thread
  * drains the core's events and closes the connection. */
@@ -40,6 +40,8 @@ struct permit_client {
     int timer_fd;  /* Runs through a suspend, as the beliefs do. */
     int64_t armed_ns;
     bool is_stopping;
+    struct grant_list lost;         /* Their on_lost is to be called, */
+    struct permit_grant *telling;   /* and that of this one is. */
     enum permit_status down_status; /* Why the last line ended. */
     char error[CORE_TEXT_BYTES];    /* permit_client_last_error(). */
 };
@@ -52,7 +54,7 @@ struct call {
     enum permit_status status;
     char text[CORE_TEXT_BYTES];
     struct permit_refusal refusal;
-    struct permit_grant *grant; /* Acquire; NULL: to consume. */
+    struct permit_grant *grant; /* Acquire, NULL: to consume; Renew. */
     uint64_t available;         /* Post. */
     struct permit_list *list;   /* List and Query. */
     uint64_t total;             /* List. */
@@ -114,5 +116,29 @@ void io_open_line(struct permit_client *client, int64_t deadline_ns);
 void io_push(struct permit_client *client);
 
 void io_wake(const struct permit_client *client);
+
+/* --------------------------------------------------------------------- loss.c
+ */
+
+#define LOSS_MAY_NOT_ASK "on_lost may not ask: it keeps the line waiting"
+
+/* Is it the I/O thread that calls? Then it is in an on_lost. */
+bool loss_is_being_told(const struct permit_client *client);
+
+/* The grant is lost: its on_lost, if it has one, is due. In the I/O thread,
+ * locked. */
+void loss_note(struct permit_client *client, struct permit_grant *grant);
+
+/* The caller of the acquire has it: now its on_lost may be called. Not locked.
+ */
+void loss_hand_out(struct permit_grant *grant);
+
+/* Calls on_lost for all who are due. In the I/O thread; locked, unlocked while
+ * it calls. */
+void loss_tell(struct permit_client *client);
+
+/* Nothing of the grant's is called any more; waits until what is being called
+ * returns, but within it. Locked. */
+void loss_forget(struct permit_grant *grant);
 
 #endif

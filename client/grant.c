@@ -44,6 +44,32 @@ void grant_free(struct permit_grant *grant)
     memory_give(&allocator, grant);
 }
 
+void grant_list_add(struct grant_list *list, struct permit_grant *grant)
+{
+    grant->next = NULL;
+    grant->previous = list->last;
+    if (list->last == NULL) {
+        list->first = grant;
+    } else {
+        list->last->next = grant;
+    }
+    list->last = grant;
+}
+
+void grant_list_remove(struct grant_list *list, struct permit_grant *grant)
+{
+    if (grant->previous == NULL) {
+        list->first = grant->next;
+    } else {
+        grant->previous->next = grant->next;
+    }
+    if (grant->next == NULL) {
+        list->last = grant->previous;
+    } else {
+        grant->next->previous = grant->previous;
+    }
+}
+
 /* The server says nothing for which there is no room. */
 static void take_slots(struct permit_grant *grant, const uint32_t *slots,
                        uint32_t count)
@@ -64,6 +90,30 @@ void grant_take(struct permit_grant *grant, const struct core_event *event)
     atomic_store(&grant->until_ns, event->until_ns);
     take_slots(grant, event->message->granted.slots,
                event->message->granted.slots_count);
+}
+
+enum permit_status grant_may_renew(const struct permit_grant *grant)
+{
+    if (atomic_load(&grant->is_released)) {
+        return PERMIT_E_NOT_HELD;
+    }
+    return permit_grant_is_valid(grant) ? PERMIT_OK : PERMIT_E_EXPIRED;
+}
+
+void grant_shorten(struct permit_grant *grant, int64_t now_ns, int64_t hold_ms)
+{
+    int64_t until_ns =
+        clock_after_ms(now_ns, hold_ms) - clock_after_ms(0, hold_ms) / 1000;
+
+    if (hold_ms > 0 && until_ns < atomic_load(&grant->until_ns)) {
+        atomic_store(&grant->until_ns, until_ns);
+    }
+}
+
+void grant_take_renewed(struct permit_grant *grant,
+                        const struct core_event *event)
+{
+    atomic_store(&grant->until_ns, event->until_ns);
 }
 
 /* Whoever sees the other's store makes it readable; at worst both do. */

@@ -26,6 +26,12 @@ struct belief {
     const volatile int *fork_mark;
 };
 
+/* Grants, linked by next and previous. */
+struct grant_list {
+    struct permit_grant *first;
+    struct permit_grant *last;
+};
+
 struct permit_grant {
     /* Whose it is: one of the two, NULL once that is gone. */
     struct permit_client *client;
@@ -47,12 +53,12 @@ struct permit_grant {
     _Atomic int64_t grace_until_ns; /* Once it is lost. */
     atomic_bool is_released;
     _Atomic int event_fd; /* -1: not asked for yet. */
-    /* Of the non-blocking face. */
     void (*on_lost)(void *arg, struct permit_grant *grant,
                     enum permit_loss loss);
     void *on_lost_arg;
-    bool is_loss_due;               /* on_lost is to be called. */
-    struct async_request *releases; /* Under way. */
+    bool is_handed_out; /* Blocking face: its on_lost may be called. */
+    bool is_loss_due;   /* on_lost is to be called: it is in client->lost. */
+    struct async_request *requests; /* Releases and Renews under way. */
     struct permit_grant *next;
     struct permit_grant *previous;
     uint32_t slots[]; /* Room for one a permit, if there may be slots. */
@@ -66,8 +72,23 @@ struct permit_grant *grant_create(const struct permit_allocator *allocator,
 /* Closes and frees; asks nothing. Accepts NULL. */
 void grant_free(struct permit_grant *grant);
 
+void grant_list_add(struct grant_list *list, struct permit_grant *grant);
+void grant_list_remove(struct grant_list *list, struct permit_grant *grant);
+
 /* Takes what a Granted says: event is its ANSWER. */
 void grant_take(struct permit_grant *grant, const struct core_event *event);
+
+/* May it be renewed? Returns PERMIT_OK; PERMIT_E_NOT_HELD (it was given back);
+ * PERMIT_E_EXPIRED (it is lost, or not believed in any more). */
+enum permit_status grant_may_renew(const struct permit_grant *grant);
+
+/* It is about to be renewed for so long (0: as before). A shorter hold counts
+ * from now on, for the server may know of it long before its answer comes. */
+void grant_shorten(struct permit_grant *grant, int64_t now_ns, int64_t hold_ms);
+
+/* Takes what a Renewed says: event is its ANSWER. */
+void grant_take_renewed(struct permit_grant *grant,
+                        const struct core_event *event);
 
 /* It is lost: readable and not valid from now on. event is its LOST. */
 void grant_lose(struct permit_grant *grant, const struct core_event *event);

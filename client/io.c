@@ -160,6 +160,8 @@ static void take_answer(struct permit_client *client,
     if (event->status == PERMIT_OK && message->type == WIRE_GRANTED &&
         call->grant != NULL) {
         grant_take(call->grant, event);
+    } else if (event->status == PERMIT_OK && message->type == WIRE_RENEWED) {
+        grant_take_renewed(call->grant, event);
     } else if (event->status == PERMIT_OK && message->type == WIRE_POSTED) {
         call->available = message->posted.available;
     } else if (event->status == PERMIT_OK && message->type == WIRE_SEMAPHORE) {
@@ -197,6 +199,7 @@ static void take_lost(struct permit_client *client,
     struct permit_grant *grant = event->arg;
 
     grant_lose(grant, event);
+    loss_note(client, grant);
     (void)pthread_cond_broadcast(&client->changed);
 }
 
@@ -437,6 +440,7 @@ void *io_main(void *arg)
         }
         go_on(client, now_ns);
         arm_timer(client);
+        loss_tell(client);
         is_readable = wait_for_something(client);
     }
     (void)pthread_mutex_unlock(&client->mutex);

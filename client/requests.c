@@ -28,6 +28,18 @@ enum permit_status permit_ping(struct permit_client *client)
                                     : ask(client, &message, PERMIT_OK, "");
 }
 
+enum permit_status permit_verify(struct permit_client *client,
+                                 uint64_t grant_id, uint64_t fence)
+{
+    struct wire_client_message message;
+
+    if (client_is_forked(client)) {
+        return PERMIT_E_FORKED;
+    }
+    ask_verify(grant_id, fence, &message);
+    return ask(client, &message, PERMIT_OK, "");
+}
+
 enum permit_status permit_post(struct permit_client *client,
                                const char *semaphore, uint32_t permits,
                                uint64_t *ret_available)

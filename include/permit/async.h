@@ -188,6 +188,14 @@ PERMIT_API enum permit_status permit_async_release(struct permit_grant *grant,
                                                    permit_callback callback,
                                                    void *arg);
 
+/* Counts the hold of the grant anew, as permit_grant_renew(). The callback may
+ * be NULL; it comes even if the grant is destroyed meanwhile. Also returns
+ * PERMIT_E_NOT_HELD and PERMIT_E_EXPIRED, without a callback. */
+PERMIT_API enum permit_status permit_async_renew(struct permit_grant *grant,
+                                                 int64_t hold_ms,
+                                                 permit_callback callback,
+                                                 void *arg);
+
 /* As the blocking calls of their names. The callback may be NULL, but for query
  * and the lists. */
 PERMIT_API enum permit_status
@@ -200,6 +208,9 @@ permit_async_define(struct permit_async *client, const char *semaphore,
 PERMIT_API enum permit_status
 permit_async_delete(struct permit_async *client, const char *semaphore,
                     bool force, permit_callback callback, void *arg);
+PERMIT_API enum permit_status
+permit_async_verify(struct permit_async *client, uint64_t grant_id,
+                    uint64_t fence, permit_callback callback, void *arg);
 PERMIT_API enum permit_status permit_async_ping(struct permit_async *client,
                                                 permit_callback callback,
                                                 void *arg);

@@ -126,7 +126,13 @@ permit_client_counters(struct permit_client *client,
  * after the first two. Also PERMIT_E_UNSUPPORTED (a field that this library or
  * the server does not know), PERMIT_E_PROTOCOL (the server broke the protocol),
  * and, where it had to connect anew, what permit_client_create() fails with.
- * The client stays usable: the next call connects anew if it must. */
+ * The client stays usable: the next call connects anew if it must.
+ *
+ * request->on_lost is called by the client's own thread, which sends no
+ * heartbeat until it returns: it is to be short. It comes after *ret_grant is
+ * set. It may look at grants and the client, and destroy grants, its own too.
+ * What asks the server or waits returns PERMIT_E_INVALID there; it must not
+ * destroy the client, nor may a child that it forks return from it. */
 PERMIT_API enum permit_status
 permit_acquire(struct permit_client *client,
                const struct permit_acquire_request *request,
@@ -155,12 +161,31 @@ PERMIT_API enum permit_status permit_try(struct permit_client *client,
 PERMIT_API enum permit_status permit_grant_release(struct permit_grant *grant,
                                                    uint32_t permits);
 
+/* Counts the grant's hold anew from now, for hold_ms (0: as before); the server
+ * may cap it. What was believed stays so until the answer; a hold that is to be
+ * shorter ends so early in any case.
+ *
+ * Outcomes: PERMIT_E_NOT_HELD (given back before), PERMIT_E_EXPIRED (it is
+ * lost, and not to be renewed any more). Failures: as permit_acquire(), and
+ * PERMIT_E_INVALID (a hold below 0, or a grant of the non-blocking face); after
+ * them it may be asked again. */
+PERMIT_API enum permit_status permit_grant_renew(struct permit_grant *grant,
+                                                 int64_t hold_ms);
+
 /* Waits until the grant is lost or timeout_ms is over (-1: no limit). Returns
  * PERMIT_E_LOST with *ret_loss set, PERMIT_E_TIMEOUT, or PERMIT_E_NOT_HELD if
  * it was given back. */
 PERMIT_API enum permit_status
 permit_grant_wait_lost(struct permit_grant *grant, int64_t timeout_ms,
                        enum permit_loss *ret_loss);
+
+/* For a resource that is given permit_grant_id() and permit_grant_fence(): is
+ * that grant, of whatever client, alive? By the time that the answer is here it
+ * may be no more: what makes a resource safe is to reject lower fences than it
+ * has seen. Outcomes: PERMIT_E_NOT_HELD (no such grant, or another fence),
+ * PERMIT_E_EXPIRED (it was lost). Failures: as permit_acquire(). */
+PERMIT_API enum permit_status permit_verify(struct permit_client *client,
+                                            uint64_t grant_id, uint64_t fence);
 
 /* ---------------------------------------------------------------- semaphores
  */

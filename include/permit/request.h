@@ -114,8 +114,10 @@ struct permit_acquire_request {
      * blocking face in the thread of the acquire. May be NULL. */
     void (*on_waiting)(void *arg, const struct permit_waiting *waiting);
     void *on_waiting_arg;
-    /* Non-blocking face only (NULL for the blocking one): called once when the
-     * grant is lost, never after it was released or destroyed. May be NULL. */
+    /* Called once when the grant is lost, never after it was released or
+     * destroyed: permit_grant_destroy() waits for one that has begun. Who calls
+     * it, and what it may do, is at permit_acquire() and in permit/async.h. May
+     * be NULL. */
     void (*on_lost)(void *arg, struct permit_grant *grant,
                     enum permit_loss loss);
     void *on_lost_arg;

@@ -385,3 +385,13 @@ void async_script_release(struct async_script *script, const char *name,
                 permit_async_release(async_script_find(script, of)->grant,
                                      permits, async_script_answered, asked));
 }
+
+void async_script_renew(struct async_script *script, const char *name,
+                        const char *of, int64_t hold_ms)
+{
+    struct asked *asked = async_script_name(script, name);
+
+    (void)noted(asked,
+                permit_async_renew(async_script_find(script, of)->grant,
+                                   hold_ms, async_script_answered, asked));
+}

@@ -109,6 +109,10 @@ struct asked *async_script_list(struct async_script *script, const char *name);
 void async_script_release(struct async_script *script, const char *name,
                           const char *of, uint32_t permits);
 
+/* Renews the grant of request `of`. */
+void async_script_renew(struct async_script *script, const char *name,
+                        const char *of, int64_t hold_ms);
+
 /* -------------------------------------------------------------- the server */
 
 /* Takes the connection that waits. */

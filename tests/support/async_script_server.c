@@ -31,12 +31,15 @@ static void note_heard(struct async_script *script,
         [WIRE_CANCEL] = "CANCEL", [WIRE_RELEASE] = "RELEASE",
         [WIRE_POST] = "POST",     [WIRE_QUERY] = "QUERY",
         [WIRE_LIST] = "LIST",     [WIRE_DEFINE] = "DEFINE",
-        [WIRE_DELETE] = "DELETE", [WIRE_UNKNOWN] = "?"};
+        [WIRE_DELETE] = "DELETE", [WIRE_RENEW] = "RENEW",
+        [WIRE_VERIFY] = "VERIFY", [WIRE_UNKNOWN] = "?"};
     uint64_t of = 0;
 
     ck_assert_int_eq(message->status, PERMIT_OK);
     if (message->type == WIRE_RELEASE) {
         of = message->release.acquire_id;
+    } else if (message->type == WIRE_RENEW) {
+        of = message->renew.acquire_id;
     } else if (message->type == WIRE_CANCEL) {
         of = message->cancel.acquire_id;
     } else if (message->type == WIRE_LIST) {

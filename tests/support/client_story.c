@@ -223,6 +223,11 @@ static void use_grant(struct story *story, struct permit_client *client,
     (void)close(fds[0]);
     (void)close(fds[1]);
     story_check_grant(story, "wait", grant);
+    check(story, client, "renew", permit_grant_renew(grant, 10000));
+    story_check_grant(story, "renew", grant);
+    check(story, client, "verify",
+          permit_verify(client, permit_grant_id(grant),
+                        permit_grant_fence(grant)));
     check(story, client, "release", permit_grant_release(grant, 0));
     story_check_grant(story, "release", grant);
 }

@@ -115,6 +115,15 @@ static void give_back(struct life *life)
     enum permit_status status;
 
     if (life->grant != NULL) {
+        status = permit_async_renew(life->grant, 10000, end_one, life);
+        story_check(life->story, "renew", status, "-");
+        life->taken += status == PERMIT_OK;
+        asked(life, "verify",
+              permit_async_verify(life->client, permit_grant_id(life->grant),
+                                  permit_grant_fence(life->grant), end_one,
+                                  life));
+        run(life);
+        story_check_grant(life->story, "renew", life->grant);
         status = permit_async_release(life->grant, 0, end_one, life);
         story_check(life->story, "release", status, "-");
         life->taken += status == PERMIT_OK;

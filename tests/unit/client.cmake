@@ -48,6 +48,8 @@ permit_test(client_blocking SOURCES client_blocking.c ../support/daemon.c
             LIBS permit_static LABELS tsan TIMEOUT 120)
 permit_test(client_labels SOURCES client_labels.c ../support/daemon.c
             LIBS permit_static)
+permit_test(client_renew SOURCES client_renew.c ../support/daemon.c
+            LIBS permit_static LABELS tsan)
 permit_test(client_threads SOURCES client_threads.c ../support/daemon.c
             LIBS permit_static LABELS tsan TIMEOUT 120)
 permit_test(client_faults
@@ -68,7 +70,7 @@ permit_test(client_async_loops SOURCES client_async_loops.c ../support/daemon.c
             LIBS permit_static PkgConfig::EVENT_CORE PkgConfig::LIBUV
                  PkgConfig::GLIB)
 foreach(name client_async_loops client_blocking client_faults client_labels
-             client_options client_threads)
+             client_options client_renew client_threads)
   add_dependencies(test_${name} permitd)
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "PERMITD_BIN=$<TARGET_FILE:permitd>")

@@ -241,6 +241,92 @@ START_TEST(a_hold_ends_by_the_timer)
 }
 END_TEST
 
+static void say_renewed(uint64_t id, int64_t hold_ms)
+{
+    async_script_say(
+        &script,
+        &(const struct wire_server_message){
+            .id = id, .type = WIRE_RENEWED, .renewed = {.hold_ms = hold_ms}});
+}
+
+START_TEST(a_hold_is_counted_anew)
+{
+    struct permit_grant *grant;
+
+    async_script_connect(&script);
+    grant = granted("a", 3);
+    async_script_renew(&script, "r1", "a", 5000);
+    /* The server may know of the shorter hold already. */
+    ck_assert_int_le(permit_grant_left_ms(grant), 4995);
+    say_renewed(4, 2000);
+    ck_assert_int_le(permit_grant_left_ms(grant), 1998);
+    async_script_renew(&script, "r2", "a", 9000);
+    ck_assert_int_le(permit_grant_left_ms(grant), 1998);
+    say_renewed(5, 9000);
+    ck_assert_int_gt(permit_grant_left_ms(grant), 8000);
+    async_script_renew(&script, "r3", "a", 0);
+    async_script_refused(&script, 6, PERMIT_E_UNAVAILABLE);
+    ck_assert(permit_grant_is_valid(grant));
+    async_script_hear(&script);
+    async_script_expect(&script, "r1 ok\n"
+                                 "r2 ok\n"
+                                 "r3 unavailable\n"
+                                 "> 4 RENEW 3\n"
+                                 "> 5 RENEW 3\n"
+                                 "> 6 RENEW 3\n");
+}
+END_TEST
+
+START_TEST(a_renewal_may_outlive_its_handle)
+{
+    async_script_connect(&script);
+    (void)granted("a", 3);
+    async_script_renew(&script, "r1", "a", 5000);
+    async_script_release(&script, "r2", "a", 0);
+    async_script_renew(&script, "r3", "a", 5000);
+    permit_grant_destroy(async_script_find(&script, "a")->grant);
+    async_script_find(&script, "a")->grant = NULL;
+    say_renewed(4, 5000);
+    async_script_say_type(&script, 5, WIRE_DONE);
+    async_script_expect(&script, "r3 not asked: not_held\n"
+                                 "r1 ok\n"
+                                 "r2 ok\n");
+}
+END_TEST
+
+START_TEST(what_is_lost_is_not_renewed)
+{
+    async_script_connect(&script);
+    (void)granted("a", 3);
+    async_script_renew(&script, "r1", "a", -1);
+    async_script_lost(&script, 3, PERMIT_LOSS_REVOKED);
+    async_script_renew(&script, "r2", "a", 0);
+    async_script_hang_up(&script);
+    async_script_run(&script);
+    async_script_renew(&script, "r3", "a", 0);
+    async_script_expect(&script, "r1 not asked: invalid\n"
+                                 "a LOST revoked\n"
+                                 "r2 not asked: expired\n"
+                                 "r3 not asked: expired\n");
+}
+END_TEST
+
+START_TEST(a_grant_is_verified)
+{
+    struct asked *asked = async_script_name(&script, "v");
+
+    async_script_connect(&script);
+    ck_assert_int_eq(
+        permit_async_verify(script.client, 7, 8, async_script_answered, asked),
+        PERMIT_OK);
+    async_script_run(&script);
+    async_script_refused(&script, 3, PERMIT_E_EXPIRED);
+    async_script_hear(&script);
+    async_script_expect(&script, "v expired\n"
+                                 "> 3 VERIFY 0\n");
+}
+END_TEST
+
 START_TEST(grants_outlive_their_client)
 {
     struct permit_grant *grant;
@@ -282,6 +368,10 @@ int main(void)
     tcase_add_test(grants, a_lost_grant_says_so_once);
     tcase_add_test(grants, a_grant_that_was_released_is_not_lost);
     tcase_add_test(grants, a_hold_ends_by_the_timer);
+    tcase_add_test(grants, a_hold_is_counted_anew);
+    tcase_add_test(grants, a_renewal_may_outlive_its_handle);
+    tcase_add_test(grants, what_is_lost_is_not_renewed);
+    tcase_add_test(grants, a_grant_is_verified);
     tcase_add_test(grants, grants_outlive_their_client);
     suite_add_tcase(suite, grants);
     srunner_run_all(runner, CK_NORMAL);

@@ -342,11 +342,6 @@ START_TEST(a_wait_is_counted_and_a_refusal_says_more)
     ck_assert_uint_eq(refusal.permits_in_the_way, 1);
     ck_assert_int_eq(permit_client_counters(client, &counters), PERMIT_OK);
     ck_assert_uint_eq(counters.waits_total, 1);
-    request.on_lost =
-        (void (*)(void *, struct permit_grant *, enum permit_loss))abort;
-    ck_assert_int_eq(permit_acquire(client, &request, &other),
-                     PERMIT_E_INVALID);
-    request.on_lost = NULL;
     request.cancel_fd = 9999;
     ck_assert_int_eq(permit_acquire(client, &request, &other),
                      PERMIT_E_INVALID);
