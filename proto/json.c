@@ -100,10 +100,10 @@ bool json_add_time(cJSON *object, const char *key, int64_t wall_ms)
     char date[sizeof("9999-12-31T23:59:59")];
     char text[sizeof(date) + sizeof(".999Z")];
 
-    if (wall_ms < 0 || wall_ms >= year_10000_ms ||
-        gmtime_r(&seconds, &parts) == NULL) {
+    if (wall_ms < 0 || wall_ms >= year_10000_ms) {
         return cJSON_AddNullToObject(object, key) != NULL;
     }
+    (void)gmtime_r(&seconds, &parts); /* Fails beyond the year 2147485547. */
     (void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts);
     (void)snprintf(text, sizeof(text), "%s.%03dZ", date, (int)(wall_ms % 1000));
     return cJSON_AddStringToObject(object, key, text) != NULL;
@@ -238,9 +238,10 @@ cJSON *json_semaphore(const struct permit_semaphore_info *info)
 static bool add_parts(cJSON *object, const char *semaphore, uint32_t permits)
 {
     cJSON *parts = cJSON_AddArrayToObject(object, "parts");
-    cJSON *part = parts != NULL ? cJSON_CreateObject() : NULL;
+    cJSON *part = cJSON_CreateObject();
 
-    if (part == NULL || !cJSON_AddItemToArray(parts, part)) {
+    /* Takes part, but if either is NULL. */
+    if (!cJSON_AddItemToArray(parts, part)) {
         cJSON_Delete(part);
         return false;
     }

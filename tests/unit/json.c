@@ -268,6 +268,7 @@ static const struct {
     {"\xf0\x9f\x98", BAD BAD BAD},
     {"\xc3(", BAD "("},
     {"\xe2\x82(", BAD BAD "("},
+    {"\xe2\x82\xc0", BAD BAD BAD},
     {"\xc0\xaf", BAD BAD}, /* Longer than need be. */
     {"\xc1\xbf", BAD BAD},
     {"\xe0\x9f\xbf", BAD BAD BAD},

@@ -174,6 +174,64 @@ END_TEST
 
 /* ------------------------------------------------------------- capacities */
 
+/* What is decoded takes the same room each time: a little less than that, and
+ * the message is broken, wherever the room ended. */
+START_TEST(a_message_of_a_server_that_the_arena_cannot_hold_is_broken)
+{
+    struct wire_server_message decoded;
+    struct wire_arena small = arena;
+    size_t length;
+    uint8_t *bytes = from_hex(server_cases[_i].hex, &length);
+
+    ck_assert_int_eq(wire_decode_server(bytes, length, &arena, &decoded),
+                     PERMIT_OK);
+    for (small.capacity = 0; small.capacity < arena.used; small.capacity++) {
+        decoded.type = WIRE_SERVER_UNKNOWN;
+        ck_assert_int_eq(wire_decode_server(bytes, length, &small, &decoded),
+                         PERMIT_E_PROTOCOL);
+        ck_assert_int_eq(decoded.type, WIRE_SERVER_UNKNOWN);
+    }
+    ck_assert_int_eq(wire_decode_server(bytes, length, &small, &decoded),
+                     PERMIT_OK);
+    free(bytes);
+}
+END_TEST
+
+START_TEST(no_frame_is_longer_than_a_frame_may_be)
+{
+    static char detail[FRAME_BYTES_MAX + 1];
+    static uint8_t frame[2 * FRAME_BYTES_MAX];
+    struct wire_server_message message = {
+        .id = 1, .type = WIRE_REFUSED, .refused = {.detail = detail}};
+
+    message.refused.reason = PERMIT_E_TIMEOUT;
+    memset(detail, 'x', FRAME_BYTES_MAX);
+    ck_assert_uint_eq(wire_encode_server(&message, frame, sizeof(frame)), 0);
+    detail[FRAME_BYTES_MAX - 100] = '\0';
+    ck_assert_uint_gt(wire_encode_server(&message, frame, sizeof(frame)),
+                      FRAME_BYTES_MAX - 100);
+}
+END_TEST
+
+/* Sessions are not listed yet: their page is as empty as any. */
+START_TEST(a_page_without_rows_is_the_same_of_every_kind)
+{
+    struct wire_server_message message = {
+        .id = 1, .type = WIRE_PAGE, .page = {.kind = WIRE_LIST_SEMAPHORES}};
+    uint8_t expected[64];
+    uint8_t frame[64];
+    size_t length = wire_encode_server(&message, expected, sizeof(expected));
+
+    ck_assert_uint_gt(length, FRAME_HEADER_BYTES);
+    for (int kind = WIRE_LIST_HOLDERS; kind <= WIRE_LIST_SESSIONS; kind++) {
+        message.page.kind = (enum wire_list_kind)kind;
+        ck_assert_uint_eq(wire_encode_server(&message, frame, sizeof(frame)),
+                          length);
+        ck_assert_mem_eq(frame, expected, length);
+    }
+}
+END_TEST
+
 START_TEST(no_frame_is_written_beyond_its_buffer)
 {
     uint8_t frame[4096];
@@ -446,6 +504,11 @@ static TCase *make_tcase(void)
                         0, (int)CLIENT_CASES);
     tcase_add_loop_test(tcase, every_prefix_from_a_server_is_read_or_broken, 0,
                         (int)SERVER_CASES);
+    tcase_add_loop_test(
+        tcase, a_message_of_a_server_that_the_arena_cannot_hold_is_broken, 0,
+        (int)SERVER_CASES);
+    tcase_add_test(tcase, no_frame_is_longer_than_a_frame_may_be);
+    tcase_add_test(tcase, a_page_without_rows_is_the_same_of_every_kind);
     tcase_add_loop_test(tcase, no_frame_is_written_beyond_its_buffer, 0,
                         (int)CLIENT_CASES);
     tcase_add_test(tcase, the_largest_request_has_a_bound);
