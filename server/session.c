@@ -319,6 +319,7 @@ size_t session_feed(struct session *session, const uint8_t *bytes,
                     size_t length, uint64_t now_ns)
 {
     struct sessions *sessions = session->all;
+    uint32_t frames = 0;
     size_t total = 0;
 
     sessions->now_ns = now_ns;
@@ -328,7 +329,7 @@ size_t session_feed(struct session *session, const uint8_t *bytes,
         if (session->stage == SESSION_STAGE_CLOSING) {
             return length;
         }
-        if (sessions_have_work(sessions) ||
+        if (sessions_have_work(sessions) || frames++ == SESSION_FEED_FRAMES ||
             session->in_flight >= sessions->options.limits->max_in_flight ||
             session->fed_bytes >= sessions->options.limits->max_output_buffer /
                                       SESSION_FEED_SHARE) {

@@ -23,8 +23,10 @@
 #include "permit/info.h"
 #include "wire.h"
 
-/* What part of max_output_buffer one call may fill. */
+/* What part of max_output_buffer one call may fill, and how many frames it
+ * obeys: so a Ping waits little behind lines that pipeline. */
 #define SESSION_FEED_SHARE 8
+#define SESSION_FEED_FRAMES 256
 
 struct sessions;
 struct session;
@@ -61,9 +63,9 @@ struct session *session_create(struct sessions *sessions,
 /* Obeys whole frames from the front of bytes, and returns how many bytes it
  * used. It uses less than is there when a frame is not whole, when the limit of
  * requests in flight is reached, when answers of a SESSION_FEED_SHAREth of
- * max_output_buffer came of it, or while sessions_have_work(): feed the rest
- * again after the next turn. After a Bye, a broken frame, or a refused Hello it
- * uses up everything and obeys nothing. */
+ * max_output_buffer came of it, after SESSION_FEED_FRAMES, or while
+ * sessions_have_work(): feed the rest again after the next turn. After a Bye, a
+ * broken frame, or a refused Hello it uses up everything and obeys nothing. */
 size_t session_feed(struct session *session, const uint8_t *bytes,
                     size_t length, uint64_t now_ns);
 
