@@ -50,6 +50,7 @@ const struct config_key config_keys[CONFIG_KEYS_COUNT] = {
     DURATION("session", "grace", grace_ms, 0, CONFIG_NO_INF, true),
     ENGINE(max_sessions),
     ENGINE(max_semaphores),
+    ENGINE(max_semaphores_with_slots),
     ENGINE(max_waiters),
     ENGINE(max_grants),
     ENGINE(max_lost),
@@ -98,6 +99,17 @@ static bool read_name(const struct config_name *names, const char *text,
         }
     }
     return false;
+}
+
+bool config_read_bool(const char *text, bool *ret_value)
+{
+    int64_t value;
+    bool is_read = read_name(bool_names, text, &value);
+
+    if (is_read) {
+        *ret_value = value != 0;
+    }
+    return is_read;
 }
 
 bool config_read_count(const char *text, int64_t min, int64_t max,

@@ -19,6 +19,7 @@ struct raw_semaphore {
     char *max_queue;
     char *max_wait;
     char *hold;
+    char *slots;
 };
 
 struct raw {
@@ -36,15 +37,23 @@ static const char *const sections[] = {"http", "session", "limits", "defaults",
 #define SECTIONS_COUNT (sizeof(sections) / sizeof(sections[0]))
 
 /* Keys that CONVENTIONS name for later versions. */
-static const char *const later_keys[] = {"tls",          "operator_token_file",
-                                         "data_dir",     "sync",
-                                         "startup_wait", "priority_step",
-                                         "metrics",      "write",
-                                         "token_file",   "max_templated",
-                                         "rate",         "burst",
-                                         "bypass",       "slots",
-                                         "per_session",  "durable",
-                                         "shadow",       "refuse_hopeless"};
+static const char *const later_keys[] = {"tls",
+                                         "operator_token_file",
+                                         "data_dir",
+                                         "sync",
+                                         "startup_wait",
+                                         "priority_step",
+                                         "metrics",
+                                         "write",
+                                         "token_file",
+                                         "max_templated",
+                                         "rate",
+                                         "burst",
+                                         "bypass",
+                                         "per_session",
+                                         "durable",
+                                         "shadow",
+                                         "refuse_hopeless"};
 
 static const cyaml_schema_value_t text_entry = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
@@ -63,6 +72,8 @@ static const cyaml_schema_field_t semaphore_fields[] = {
                            struct raw_semaphore, max_wait, 0, CYAML_UNLIMITED),
     CYAML_FIELD_STRING_PTR("hold", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
                            struct raw_semaphore, hold, 0, CYAML_UNLIMITED),
+    CYAML_FIELD_STRING_PTR("slots", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                           struct raw_semaphore, slots, 0, CYAML_UNLIMITED),
     CYAML_FIELD_END};
 
 static const cyaml_schema_value_t semaphore_entry = {CYAML_VALUE_MAPPING(
@@ -177,7 +188,7 @@ static bool read_semaphore(const struct raw_semaphore *raw,
 
     definition.fields = ENGINE_FIELD_KIND | ENGINE_FIELD_PERMITS |
                         ENGINE_FIELD_MAX_QUEUE | ENGINE_FIELD_MAX_WAIT |
-                        ENGINE_FIELD_HOLD;
+                        ENGINE_FIELD_HOLD | ENGINE_FIELD_SLOTS;
     *ret_wrong = "templates are not served yet";
     if (raw->name[0] != '\0' && raw->name[strlen(raw->name) - 1] == '*') {
         return false;
@@ -221,6 +232,16 @@ static bool read_semaphore(const struct raw_semaphore *raw,
     }
     if (definition.hold_ms == DURATION_INF) {
         definition.hold_ms = 0;
+    }
+    *ret_wrong = "slots: must be true or false; true only for a bounded "
+                 "semaphore of at most 1024 permits";
+    if (raw->slots != NULL &&
+        !config_read_bool(raw->slots, &definition.slots)) {
+        return false;
+    }
+    if (definition.slots && (definition.kind != ENGINE_BOUNDED ||
+                             definition.permits > LIMIT_SLOTS_MAX)) {
+        return false;
     }
     *ret_definition = definition;
     return true;

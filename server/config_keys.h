@@ -34,7 +34,7 @@ struct config_key {
 };
 
 #define CONFIG_NO_INF INT64_MIN
-#define CONFIG_KEYS_COUNT 31
+#define CONFIG_KEYS_COUNT 32
 extern const struct config_key config_keys[CONFIG_KEYS_COUNT];
 
 /* A word of a key and what it stands for; a table ends with NULL. */
@@ -50,6 +50,9 @@ extern const struct config_name config_format_names[];
  * after "path: ". */
 bool config_set(struct config *config, const struct config_key *key,
                 const char *text, char error[CONFIG_ERROR_BYTES]);
+
+/* Reads text as true or false. */
+bool config_read_bool(const char *text, bool *ret_value);
 
 /* Reads text as whole number of min to max. */
 bool config_read_count(const char *text, int64_t min, int64_t max,

@@ -89,7 +89,8 @@ static void print_semaphores(FILE *file, const struct config *config)
         print_duration(file, definition->max_wait_ms, -1);
         (void)fputs(", hold: ", file);
         print_duration(file, definition->hold_ms, 0);
-        (void)fputs("}\n", file);
+        (void)fprintf(file, ", slots: %s}\n",
+                      definition->slots ? "true" : "false");
     }
 }
 

@@ -11,6 +11,7 @@
 /* ------------------------------------------------------------------ answers */
 
 static void to_message(const struct answer *answer,
+                       const struct wire_live_grant *granted,
                        struct wire_server_message *message)
 {
     if (answer->status != PERMIT_OK) {
@@ -28,6 +29,11 @@ static void to_message(const struct answer *answer,
         message->granted.fence = answer->granted.grant_id;
         message->granted.waited_ms = answer->granted.waited_ms;
         message->granted.hold_ms = answer->granted.hold_ms;
+        if (granted != NULL) {
+            message->granted.slots = granted->slots;
+            message->granted.slots_count = granted->slots_count;
+            message->granted.semaphore = granted->semaphore;
+        }
     } else if (answer->to == ENGINE_CANCEL) {
         /* The numbers on the wire are the engine's. */
         message->type = WIRE_CANCELLED;
@@ -49,12 +55,13 @@ _Static_assert((int)ENGINE_CANCEL_CANCELLED == (int)WIRE_CANCEL_CANCELLED &&
                "outcomes of Cancel have one numbering");
 
 void session_answer(struct session *session, uint64_t id,
-                    const struct answer *answer, bool is_lost)
+                    const struct answer *answer,
+                    const struct wire_live_grant *granted, bool is_lost)
 {
     struct wire_server_message message = {.id = id};
     uint32_t before = session->in_flight;
 
-    to_message(answer, &message);
+    to_message(answer, granted, &message);
     if (message.type == WIRE_GRANTED) {
         message.granted.lost = is_lost;
     }
@@ -160,6 +167,8 @@ static void carry_out_answer(struct sessions *sessions,
 {
     struct session *session;
     struct answer answer;
+    struct wire_live_grant granted = {0};
+    uint32_t slots[LIMIT_SLOTS_MAX];
 
     if (effect->answer.to == ENGINE_SESSION_OPEN) {
         session_carry_out_opening(sessions, effect);
@@ -174,13 +183,19 @@ static void carry_out_answer(struct sessions *sessions,
     assert(session != NULL);
     answer = compact(&effect->answer);
     if (answer.to == ENGINE_VERIFY) {
-        session_answer(session, effect->request_id, &answer, false);
+        session_answer(session, effect->request_id, &answer, NULL, false);
         return; /* It is done anew each time. */
     }
     answers_end(&session->answers, effect->request_id, &answer);
     watcher_stop(session, effect->request_id);
     drop_labels_of_ended(sessions, effect->session_id, effect->request_id);
-    session_answer(session, effect->request_id, &answer, false);
+    if (effect->answer.slots != NULL) {
+        granted.semaphore = effect->answer.semaphore;
+        granted.slots = slots;
+        granted.slots_count =
+            (uint32_t)engine_slots_list(effect->answer.slots, slots);
+    }
+    session_answer(session, effect->request_id, &answer, &granted, false);
 }
 
 static void carry_out_lost(struct sessions *sessions,

@@ -139,9 +139,15 @@ static void take_over(struct session *session, struct session *former)
     }
 }
 
+/* Live grants of one message, with room for the slots of one too many. */
+struct live_page {
+    struct wire_live_grant rows[WIRE_GRANTS_ROWS_MAX];
+    uint32_t slots[WIRE_GRANTS_SLOTS_MAX + LIMIT_SLOTS_MAX];
+};
+
 /* Fills a page of live grants from row *offset on, which moves behind it. */
 static void fill_grants(const struct session *session, size_t *offset,
-                        struct wire_live_grant *rows,
+                        struct live_page *page,
                         struct wire_live_grants *ret_page)
 {
     struct engine_grant_view views[WIRE_GRANTS_ROWS_MAX];
@@ -150,20 +156,24 @@ static void fill_grants(const struct session *session, size_t *offset,
                                               session->id, *offset, views,
                                               WIRE_GRANTS_ROWS_MAX, &total);
     uint32_t filled = 0;
+    uint32_t slots_count = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        if (!views[i].lost) { /* Else it is believed in no more. */
-            rows[filled++] =
-                (struct wire_live_grant){.acquire_id = views[i].acquire_id,
-                                         .grant_id = views[i].grant_id,
-                                         .fence = views[i].grant_id,
-                                         .semaphore = views[i].semaphore,
-                                         .permits = views[i].permits};
+    for (size_t i = 0; i < count; i++, (*offset)++) {
+        struct wire_live_grant *row = &page->rows[filled];
+
+        if (views[i].lost) {
+            continue; /* It is believed in no more. */
         }
+        *row = session_live_grant(session->all, &views[i],
+                                  page->slots + slots_count);
+        slots_count += row->slots_count;
+        if (slots_count > WIRE_GRANTS_SLOTS_MAX) {
+            break; /* The first of the next page. */
+        }
+        filled++;
     }
-    *offset += count;
     *ret_page = (struct wire_live_grants){
-        .rows = rows, .count = filled, .more = *offset < total};
+        .rows = page->rows, .count = filled, .more = *offset < total};
 }
 
 static void say_welcome(struct session *session, uint64_t request_id,
@@ -173,7 +183,7 @@ static void say_welcome(struct session *session, uint64_t request_id,
     struct wire_server_message message = {.id = request_id,
                                           .type = WIRE_WELCOME};
     struct wire_welcome *welcome = &message.welcome;
-    struct wire_live_grant rows[WIRE_GRANTS_ROWS_MAX];
+    struct live_page page;
     struct engine_session_view view = {0};
     size_t offset = 0;
     bool more;
@@ -189,14 +199,14 @@ static void say_welcome(struct session *session, uint64_t request_id,
     welcome->resumed = is_resumed;
     welcome->server = options->server;
     if (is_resumed) {
-        fill_grants(session, &offset, rows, &welcome->grants);
+        fill_grants(session, &offset, &page, &welcome->grants);
     }
     more = welcome->grants.more;
     session_send(session, &message, true);
     while (more) {
         message =
             (struct wire_server_message){.id = request_id, .type = WIRE_GRANTS};
-        fill_grants(session, &offset, rows, &message.grants);
+        fill_grants(session, &offset, &page, &message.grants);
         more = message.grants.more;
         session_send(session, &message, false);
     }

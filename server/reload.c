@@ -37,7 +37,7 @@ static bool is_same_definition(const struct engine_definition *a,
 {
     return a->kind == b->kind && a->permits == b->permits &&
            a->max_queue == b->max_queue && a->max_wait_ms == b->max_wait_ms &&
-           a->hold_ms == b->hold_ms;
+           a->hold_ms == b->hold_ms && a->slots == b->slots;
 }
 
 /* Names the semaphores that stay though their entries are gone. */

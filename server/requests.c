@@ -110,7 +110,7 @@ static const char *prepare_post(const struct sessions *sessions,
 
 #define FIELDS_SERVED                                                          \
     ((uint32_t)(WIRE_FIELD_KIND | WIRE_FIELD_PERMITS | WIRE_FIELD_MAX_QUEUE |  \
-                WIRE_FIELD_MAX_WAIT | WIRE_FIELD_HOLD))
+                WIRE_FIELD_MAX_WAIT | WIRE_FIELD_HOLD | WIRE_FIELD_SLOTS))
 
 static const char *prepare_define(const struct sessions *sessions,
                                   const struct wire_client_message *message,
@@ -123,7 +123,8 @@ static const char *prepare_define(const struct sessions *sessions,
                   {WIRE_FIELD_PERMITS, ENGINE_FIELD_PERMITS},
                   {WIRE_FIELD_MAX_QUEUE, ENGINE_FIELD_MAX_QUEUE},
                   {WIRE_FIELD_MAX_WAIT, ENGINE_FIELD_MAX_WAIT},
-                  {WIRE_FIELD_HOLD, ENGINE_FIELD_HOLD}};
+                  {WIRE_FIELD_HOLD, ENGINE_FIELD_HOLD},
+                  {WIRE_FIELD_SLOTS, ENGINE_FIELD_SLOTS}};
     const struct wire_define *define = &message->define;
     struct engine_definition *definition = &event->define.definition;
 
@@ -136,8 +137,8 @@ static const char *prepare_define(const struct sessions *sessions,
         return "kind rate is not served yet";
     }
     if ((define->fields & ~FIELDS_SERVED) != 0) {
-        return "only kind, permits, max_queue, max_wait and hold are served "
-               "yet";
+        return "only kind, permits, max_queue, max_wait, hold and slots are "
+               "served yet";
     }
     event->type = ENGINE_DEFINE;
     event->define.semaphore = define->semaphore;
@@ -154,6 +155,7 @@ static const char *prepare_define(const struct sessions *sessions,
                                 : (uint32_t)define->max_queue;
     definition->max_wait_ms = define->max_wait_ms;
     definition->hold_ms = define->hold_ms;
+    definition->slots = define->slots;
     return NULL;
 }
 
@@ -327,8 +329,16 @@ static void repeat_answer(struct session *session, uint64_t id,
 {
     struct wire_server_message lost = {.id = id, .type = WIRE_LOST};
     enum permit_loss loss = answers_loss(&session->answers, id);
+    const struct sessions *sessions = session->all;
+    struct engine_grant_view view;
+    struct wire_live_grant granted = {0};
+    uint32_t slots[LIMIT_SLOTS_MAX];
 
-    session_answer(session, id, former, loss != 0);
+    if (former->to == ENGINE_ACQUIRE &&
+        engine_view_grant(sessions->options.engine, session->id, id, &view)) {
+        granted = session_live_grant(sessions, &view, slots);
+    }
+    session_answer(session, id, former, &granted, loss != 0);
     if (loss != 0) {
         lost.lost.grant_id = former->granted.grant_id;
         lost.lost.reason = loss;

@@ -163,9 +163,9 @@ uint64_t sessions_waiting_due(const struct sessions *sessions, uint64_t now_ns);
 /* ------------------------------------------------------------------- views */
 
 /* Pages of what operators ask for, as Query, List and HTTP show it: the
- * engine's views, with what the clients said of themselves. The rows' strings
- * and labels live until the next call of any function of sessions. They return
- * how many rows they filled; *ret_total is how many there are. */
+ * engine's views, with what the clients said of themselves. The rows' strings,
+ * labels and slots live until the next call of any function of sessions. They
+ * return how many rows they filled; *ret_total is how many there are. */
 size_t sessions_view_semaphores(struct sessions *sessions, const char *prefix,
                                 size_t offset, uint64_t now_ns,
                                 struct permit_semaphore_info *rows,

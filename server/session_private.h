@@ -70,6 +70,7 @@ struct sessions {
     bool has_failed;
     struct take *undone; /* Is given back when the engine has no work. */
     struct wire_arena arena;
+    uint32_t slots[LIMIT_SLOTS_MAX]; /* Of a page of holders. */
     uint8_t frame[FRAME_HEADER_BYTES + FRAME_BYTES_MAX];
 };
 
@@ -120,9 +121,11 @@ void sessions_do(struct sessions *sessions, const struct engine_event *event);
 /* Carries out the effects that wait. */
 void sessions_carry_out(struct sessions *sessions);
 
-/* Gives an answer to its request; is_lost: a grant's is lost by now. */
+/* Gives an answer to its request. Of Granted, `granted` says the slots (NULL:
+ * there are none), and is_lost that it is lost by now. */
 void session_answer(struct session *session, uint64_t id,
-                    const struct answer *answer, bool is_lost);
+                    const struct answer *answer,
+                    const struct wire_live_grant *granted, bool is_lost);
 
 /* ---------------------------------------------------------------- waiting.c */
 
@@ -139,6 +142,12 @@ void watcher_stop_all(struct session *session);
 /* What is known of a session's client; texts are the session's own. */
 void session_describe(const struct sessions *sessions, uint64_t session_id,
                       struct permit_client_info *ret_client);
+
+/* A grant as its session is told of it again; its slots are written to slots.
+ */
+struct wire_live_grant session_live_grant(const struct sessions *sessions,
+                                          const struct engine_grant_view *view,
+                                          uint32_t slots[LIMIT_SLOTS_MAX]);
 
 int64_t age_ms(uint64_t now_ns, uint64_t since_ns);
 

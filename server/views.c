@@ -43,6 +43,21 @@ void session_describe(const struct sessions *sessions, uint64_t session_id,
                      session->stage == SESSION_STAGE_READY};
 }
 
+struct wire_live_grant session_live_grant(const struct sessions *sessions,
+                                          const struct engine_grant_view *view,
+                                          uint32_t slots[LIMIT_SLOTS_MAX])
+{
+    return (struct wire_live_grant){
+        .acquire_id = view->acquire_id,
+        .grant_id = view->grant_id,
+        .fence = view->grant_id,
+        .semaphore = view->semaphore,
+        .permits = view->permits,
+        .slots = slots,
+        .slots_count = (uint32_t)engine_view_slots(sessions->options.engine,
+                                                   view->grant_id, slots)};
+}
+
 static uint32_t find_labels(const struct sessions *sessions,
                             uint64_t session_id, uint64_t acquire_id,
                             const struct permit_label **ret_labels)
@@ -79,7 +94,8 @@ static void fill_semaphore(const struct sessions *sessions, uint64_t now_ns,
         .grants_total = view->grants_total,
         .timeouts_total = view->timeouts_total,
         .queue_full_total = view->queue_full_total,
-        .durable = sessions->options.grants_survive_restart};
+        .durable = sessions->options.grants_survive_restart,
+        .slots = definition->slots};
     for (size_t i = 0; i < PERMIT_LOSS_COUNT; i++) {
         row->lost_total[i] = view->lost_total[i];
     }
@@ -130,6 +146,7 @@ size_t sessions_view_holders(struct sessions *sessions, const char *semaphore,
                              size_t *ret_total)
 {
     struct engine_grant_view views[ROWS];
+    uint32_t *slots = sessions->slots; /* No slot has two holders. */
     size_t done = 0;
     size_t count;
 
@@ -147,7 +164,11 @@ size_t sessions_view_holders(struct sessions *sessions, const char *semaphore,
                 .permits = view->permits,
                 .held_ms = age_ms(now_ns, view->granted_ns),
                 .waited_ms = view->waited_ms,
-                .expires_in_ms = left_ms(now_ns, view->expires_ns)};
+                .expires_in_ms = left_ms(now_ns, view->expires_ns),
+                .slots = slots,
+                .slots_count = (uint32_t)engine_view_slots(
+                    sessions->options.engine, view->grant_id, slots)};
+            slots += row->slots_count;
             session_describe(sessions, view->session_id, &row->client);
             row->labels_count = find_labels(sessions, view->session_id,
                                             view->acquire_id, &row->labels);

@@ -76,6 +76,7 @@ static void grant(struct engine *engine, struct semaphore *semaphore,
                   struct acquire *acquire, const struct engine_record *asked)
 {
     const struct slot_map *slot_map = semaphore_slot_map(engine, semaphore);
+    struct engine_answer answer = {.to = ENGINE_ACQUIRE, .status = PERMIT_OK};
     struct engine_record *record =
         effect_record(engine, ENGINE_RECORD_GRANTED, asked->session_id);
 
@@ -90,20 +91,18 @@ static void grant(struct engine *engine, struct semaphore *semaphore,
     effect_record_name(record, semaphore->name);
     if (slot_map != NULL) {
         slots_find(slot_map, record->permits, &record->slots);
+        answer.slots = &record->slots;
+        answer.semaphore = record->semaphore;
     }
     if (acquire != NULL) {
         acquire_hold(engine, acquire, record);
     } else {
         semaphore_take(engine, semaphore, record);
     }
-    effect_answer(engine, record->session_id, record->request_id,
-                  &(struct engine_answer){
-                      .to = ENGINE_ACQUIRE,
-                      .status = PERMIT_OK,
-                      .grant_id = record->grant_id,
-                      .waited_ms = record->waited_ms,
-                      .hold_ms = record->hold_ms,
-                      .slots = slot_map == NULL ? NULL : &record->slots});
+    answer.grant_id = record->grant_id;
+    answer.waited_ms = record->waited_ms;
+    answer.hold_ms = record->hold_ms;
+    effect_answer(engine, record->session_id, record->request_id, &answer);
 }
 
 /* Grants the present acquire, which nobody stands before. */

@@ -247,9 +247,10 @@ struct engine_answer {
     /* ACQUIRE, granted. */
     uint64_t grant_id; /* It is the fence, too. */
     int64_t waited_ms;
-    int64_t hold_ms;                  /* RENEW too: in force; 0 has no limit. */
-    const struct engine_slots *slots; /* Until the next engine call; NULL if the
-                                       * semaphore has none. */
+    int64_t hold_ms; /* RENEW too: in force; 0 has no limit. */
+    /* Until the next engine call; both NULL if the semaphore has no slots. */
+    const struct engine_slots *slots;
+    const char *semaphore;
     /* ACQUIRE, refused: WOULD_BLOCK, QUEUE_FULL. */
     uint64_t position;                    /* It would have had; 1 is next. */
     uint64_t permits_in_the_way;          /* To come back before it fits. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,8 @@ struct page {
     size_t scanned;  /* Next row to look at. */
     size_t matching; /* Rows that there are, of those that are asked for. */
     bool is_taken;   /* The snapshot is complete. */
+    uint32_t slots[PERMIT_SLOTS_MAX]; /* Of all rows: no slot has two. */
+    uint32_t slots_count;
     size_t rendered;
     bool is_rendered;
 };
@@ -82,6 +85,18 @@ static bool keep_labels(struct row *row, const struct permit_label **labels,
     return count == 0 || row->labels != NULL;
 }
 
+static void keep_slots(struct page *page, struct permit_holder_info *holder)
+{
+    uint32_t *kept = page->slots + page->slots_count;
+
+    assert(holder->slots_count <= PERMIT_SLOTS_MAX - page->slots_count);
+    if (holder->slots_count > 0) {
+        memcpy(kept, holder->slots, holder->slots_count * sizeof(*kept));
+        holder->slots = kept;
+        page->slots_count += holder->slots_count;
+    }
+}
+
 /* Returns false without memory. */
 static bool keep_row(struct page *page, const union slice *slice, size_t i)
 {
@@ -94,6 +109,7 @@ static bool keep_row(struct page *page, const union slice *slice, size_t i)
         row->holder = slice->holders[i];
         row->holder.semaphore = keep(row->texts[0], row->holder.semaphore);
         keep_client(row, &row->holder.client);
+        keep_slots(page, &row->holder);
         return keep_labels(row, &row->holder.labels, row->holder.labels_count);
     } else {
         row->waiter = slice->waiters[i];

@@ -28,6 +28,7 @@ struct conversation *conversation_create(bool is_late,
     static const struct engine_limits engine_default = {
         .max_sessions = 100,
         .max_semaphores = 100,
+        .max_semaphores_with_slots = 20,
         .max_waiters = 20000,
         .max_grants = 20000,
         .max_lost = 100,
@@ -129,6 +130,25 @@ static const char *const goaway_names[] = {
 #undef X
 };
 
+/* "[0,2-4]", if there are any. */
+static void add_slots(struct conversation *conversation, const uint32_t *slots,
+                      uint32_t count)
+{
+    uint32_t last;
+
+    for (uint32_t i = 0; i < count; i = last + 1) {
+        last = i;
+        while (last + 1 < count && slots[last + 1] == slots[last] + 1) {
+            last++;
+        }
+        add(conversation, "%s%" PRIu32, i == 0 ? "[" : ",", slots[i]);
+        if (last > i) {
+            add(conversation, "-%" PRIu32, slots[last]);
+        }
+    }
+    add(conversation, "%s", count > 0 ? "]" : "");
+}
+
 static void add_grants(struct conversation *conversation,
                        const struct wire_live_grants *grants)
 {
@@ -141,6 +161,7 @@ static void add_grants(struct conversation *conversation,
         ck_assert_uint_eq(row->fence, row->grant_id);
         add(conversation, " #%" PRIu64 ":%s*%" PRIu32, row->acquire_id,
             row->semaphore, row->permits);
+        add_slots(conversation, row->slots, row->slots_count);
     }
     if (grants->more) {
         add(conversation, " more");
@@ -170,6 +191,11 @@ static void add_message(struct conversation *conversation, int number,
         names[message->type]);
     if (message->type == WIRE_REFUSED) {
         add(conversation, " %s", permit_status_reason(message->refused.reason));
+    } else if (message->type == WIRE_GRANTED &&
+               message->granted.slots_count > 0) {
+        add(conversation, " %s", message->granted.semaphore);
+        add_slots(conversation, message->granted.slots,
+                  message->granted.slots_count);
     } else if (message->type == WIRE_WELCOME) {
         conversation->session_ids[number] = message->welcome.session_id;
         ck_assert_mem_eq(message->welcome.secret, conversation_secret,

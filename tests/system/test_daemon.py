@@ -141,7 +141,6 @@ UNSERVED = {
     "tls": "tls: {listen: '127.0.0.1:0'}\n",
     "write": "http: {write: true}\n",
     "bypass": "semaphores: [{name: a, bypass: 2}]\n",
-    "slots": "semaphores: [{name: a, slots: true}]\n",
     "per_session": "semaphores: [{name: a, per_session: 2}]\n",
     "rate": "semaphores: [{name: a, kind: rate, rate: 50/s, burst: 100}]\n",
     "a/*": "semaphores: [{name: 'a/*', permits: 2}]\n",

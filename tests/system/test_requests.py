@@ -238,7 +238,7 @@ def test_what_is_not_served_yet_is_unsupported(shared, fields):
         assert line.query("s1").held == 0
         assert reason(line.release(1, outcome=b"x")) == "UNSUPPORTED"
         for name in ("rate", "per_ms", "burst", "bypass", "per_session",
-                     "slots", "not_durable", "shadow", "refuse_hopeless"):
+                     "not_durable", "shadow", "refuse_hopeless"):
             answer = line.define("s1", **{name: 1})
             assert reason(answer) in ("UNSUPPORTED", "INVALID"), name
         assert reason(line.define("s3", kind_of="RATE")) == "UNSUPPORTED"

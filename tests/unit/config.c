@@ -74,6 +74,10 @@ static const struct {
     {"semaphores: [{name: a, permits: +1}]\n", "permits: "},
     {"semaphores: [{name: a, hold: 0}]\n", "hold: must be a duration above 0"},
     {"semaphores: [{name: a, max_wait: 1 m}]\n", "max_wait: must be"},
+    {"semaphores: [{name: a, slots: 1}]\n", "slots: must be true or false"},
+    {"semaphores: [{name: a, permits: 1025, slots: true}]\n", "slots: must be"},
+    {"semaphores: [{name: a, kind: counting, slots: true}]\n",
+     "slots: must be"},
     {"limits: {max_sessions: 0}\n", "limits.max_sessions: must be"},
     {"limits: {max_sessions: many}\n", "limits.max_sessions: must be"},
     {"limits: {max_sessions: 18446744073709551617}\n", "limits.max_sessions"},
@@ -168,7 +172,7 @@ START_TEST(values_are_read_with_their_units)
              "defaults: {max_queue: 9, max_wait: 30m}\n"
              "log: {level: debug, format: journal}\n"
              "semaphores:\n"
-             "  - {name: b, permits: 8, max_wait: 5m, hold: 4h}\n"
+             "  - {name: b, permits: 8, max_wait: 5m, hold: 4h, slots: true}\n"
              "  - {name: a, kind: counting, permits: 0}\n");
     const struct config_semaphore *b = config_find(config, "b");
 
@@ -191,6 +195,9 @@ START_TEST(values_are_read_with_their_units)
     ck_assert_uint_eq(b->definition.max_queue, 9);
     ck_assert_int_eq(b->definition.max_wait_ms, 300000);
     ck_assert_int_eq(b->definition.hold_ms, 14400000);
+    ck_assert(b->definition.slots);
+    ck_assert(!config_find(config, "a")->definition.slots);
+    ck_assert_uint_ne(b->definition.fields & ENGINE_FIELD_SLOTS, 0);
     ck_assert_int_eq(config_find(config, "a")->definition.kind,
                      ENGINE_COUNTING);
     ck_assert_ptr_null(config_find(config, "c"));
@@ -239,7 +246,8 @@ END_TEST
 START_TEST(what_is_printed_is_read_back_the_same)
 {
     struct config *config =
-        load("semaphores: [{name: a, permits: 3, hold: 1.5s}]\n"
+        load("semaphores: [{name: a, permits: 3, hold: 1.5s},\n"
+             "             {name: b, permits: 1024, slots: true}]\n"
              "http: {listen: null}\nsession: {timeout: 20s}\n");
     struct config *again;
     char text[8192] = "";
@@ -253,6 +261,7 @@ START_TEST(what_is_printed_is_read_back_the_same)
     config_print(again, out);
     ck_assert_int_eq(fclose(out), 0);
     ck_assert_str_eq(text, text_again);
+    ck_assert_ptr_nonnull(strstr(text, "slots: true"));
     config_destroy(config);
     config_destroy(again);
 }
