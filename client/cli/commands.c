@@ -123,12 +123,15 @@ static const struct argp_option set_options[] = {
     {"max-queue", OPTION_MAX_QUEUE, "N", 0, "at most so many waiters", 0},
     {"max-wait", OPTION_MAX_WAIT, "DUR", 0, "the most anybody may wait", 0},
     {"hold", OPTION_HOLD_MAX, "DUR", 0, "the most a grant may be kept", 0},
+    {"slots", OPTION_SLOTS, NULL, 0,
+     "each permit gets a number of its own, from 0 (bounded, at most 1024 "
+     "permits)",
+     0},
     UNSERVED(0, "rate", "N/UNIT"),
     UNSERVED(1, "burst", "N"),
     UNSERVED(2, "bypass", "K"),
     UNSERVED(3, "per-session", "N"),
-    UNSERVED(4, "slots", NULL),
-    UNSERVED(5, "no-durable", NULL),
+    UNSERVED(4, "no-durable", NULL),
     {0}};
 
 static const struct argp_option delete_options[] = {
@@ -157,8 +160,9 @@ static const struct command commands[] = {
          "69 if the daemon is away."
          "\v"
          "The command finds PERMIT_SEMAPHORE, PERMIT_GRANT, PERMIT_FENCE, "
-         "PERMIT_PERMITS, PERMIT_PARTS, PERMIT_WAITED_MS, PERMIT_SESSION and "
-         "PERMIT_DEPTH in its environment.\n\n"
+         "PERMIT_PERMITS, PERMIT_SLOTS (\"0,2\", if SEM has slots), "
+         "PERMIT_PARTS, PERMIT_WAITED_MS, PERMIT_SESSION and PERMIT_DEPTH in "
+         "its environment.\n\n"
          "Lines of --status-fd have \"event\" and \"semaphore\". waiting: "
          "position, waiters, held, permits, waited_seconds. granted: grant_id, "
          "fence, permits, session_id, waited_seconds. lost: grant_id, fence, "

@@ -13,7 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GUARD_TEXT_BYTES 2048
+#include "permit/info.h"
+
+#define GUARD_TEXT_BYTES (2048 + 11 * PERMIT_SLOTS_MAX)
 
 enum guard_word {
     /* To the guard. */

@@ -309,6 +309,10 @@ static error_t parse_set(struct options *options, int key, char *text)
     case OPTION_HOLD_MAX:
         definition->fields |= PERMIT_DEFINE_HOLD;
         return take_duration(options, "--hold", text, 0, &definition->hold_ms);
+    case OPTION_SLOTS:
+        definition->fields |= PERMIT_DEFINE_SLOTS;
+        definition->slots = true;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }

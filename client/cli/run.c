@@ -103,9 +103,23 @@ environment_add(struct environment *environment, const char *format, ...)
     length = vsnprintf(environment->text + environment->bytes, room, format,
                        arguments);
     va_end(arguments);
-    /* Numbers and two names of at most 128 bytes always fit. */
+    /* Numbers, two names of at most 128 bytes and all slots always fit. */
     assert(length > 0 && (size_t)length < room);
     environment->bytes += (size_t)length + 1;
+}
+
+/* A comma list, if there are any. */
+static void environment_add_slots(struct environment *environment,
+                                  const struct permit_grant *grant)
+{
+    size_t count;
+    const uint32_t *slots = permit_grant_slots(grant, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        environment->bytes -= i > 0; /* Over the NUL. */
+        environment_add(environment, "%s%" PRIu32,
+                        i == 0 ? "PERMIT_SLOTS=" : ",", slots[i]);
+    }
 }
 
 static void environment_fill(struct environment *environment,
@@ -122,6 +136,7 @@ static void environment_fill(struct environment *environment,
     environment_add(environment, "PERMIT_FENCE=%" PRIu64,
                     permit_grant_fence(grant));
     environment_add(environment, "PERMIT_PERMITS=%" PRIu32, permits);
+    environment_add_slots(environment, grant);
     environment_add(environment, "PERMIT_PARTS=%s=%" PRIu32, options->semaphore,
                     permits);
     environment_add(environment, "PERMIT_WAITED_MS=%" PRId64,

@@ -130,6 +130,9 @@ START_TEST(a_definition_names_what_it_sets)
     ck_assert_int_eq(options.definition.kind, PERMIT_COUNTING);
     ck_assert_uint_eq(options.definition.permits, 0);
     ck_assert_int_eq(options.definition.max_wait_ms, -1);
+    ck_assert_int_eq(parse("set gpu --slots", &options), OPTIONS_GO);
+    ck_assert_uint_eq(options.definition.fields, PERMIT_DEFINE_SLOTS);
+    ck_assert(options.definition.slots);
 }
 END_TEST
 
@@ -277,7 +280,6 @@ static const struct {
     {"set --burst 5 jobs", "--burst is not served yet"},
     {"set --bypass 5 jobs", "--bypass is not served yet"},
     {"set --per-session 5 jobs", "--per-session is not served yet"},
-    {"set --slots jobs", "--slots is not served yet"},
     {"set --no-durable jobs", "--no-durable is not served yet"},
     {"set team/*", "templates are not served yet"},
     {"holders", "which semaphore?"},
