@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* library_user SERVER ANSWER_TIMEOUT_MS: one client and one grant of libpermit,
- * driven by lines on stdin, each answered by one line on stdout, so that a test
- * can stop it, continue it and bend its clocks.
+/* library_user SERVER ANSWER_TIMEOUT_MS LINGER_MS: one client and one grant of
+ * libpermit, driven by lines on stdin, each answered by one line on stdout, so
+ * that a test can stop it, continue it and bend its clocks.
  *
  *   acquire SEMAPHORE WAIT_MS HOLD_MS   its status, the fence
  *   valid                               1 or 0
@@ -96,12 +96,13 @@ int main(int argc, char **argv)
     char line[LINE_BYTES];
     char error[LINE_BYTES];
 
-    if (argc != 3) {
+    if (argc != 4) {
         return EXIT_FAILURE;
     }
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     options.server = argv[1];
     options.answer_timeout_ms = atoll(argv[2]);
+    options.linger_ms = atoll(argv[3]);
     if (permit_client_create(&options, &client, error, sizeof(error)) !=
         PERMIT_OK) {
         fprintf(stderr, "%s\n", error);

@@ -67,6 +67,27 @@ def test_a2_stopped_users_of_the_library_wake_without_their_grants(
         assert other.query("jobs").held == 2
 
 
+def test_a2_a_stop_within_the_linger_costs_nothing(start_daemon, start_user):
+    """The daemon closes the line of who is silent, and keeps its session."""
+    daemon = start_daemon(session_of(SESSION))
+    with daemon.client() as other:
+        other.define("jobs")
+        user = start_user(daemon, linger_ms=int(4000 * SESSION))
+        fence = user.acquire("jobs")
+        waiting = other.send_acquire("jobs", wait_ms=-1)
+        user.send_signal(signal.SIGSTOP)
+        eventually(lambda: other.ping() and daemon.get("/status")[2][
+            "sessions"]["disconnected"] == 1, timeout=3 * SESSION)
+        for word in ("valid", "ping", "valid"):
+            user.say(word)
+        user.send_signal(signal.SIGCONT)
+        assert [user.answer() for _ in range(3)] == ["1", "PERMIT_OK", "1"]
+        assert [row.fence for row in other.list("HOLDERS", "jobs").holders] \
+            == [fence]
+        assert user.ask("release") == "PERMIT_OK"
+        assert kind(other.answer(waiting)) == "granted"
+
+
 # ----------------------------------------------------- daemons that stop
 
 @pytest.mark.parametrize("pause", [0.5, 0.4 * SESSION])
@@ -117,7 +138,8 @@ def test_a4_ten_session_timeouts_end_no_session(start_daemon):
 
 
 def test_a9_a_long_pause(start_daemon, start_user):
-    """Two session timeouts. By the daemon's clock it was a second."""
+    """Two session timeouts; by the daemon's clock it was a second. Who has no
+    linger loses its grant by itself, who has one keeps it."""
     pause = 2 * SESSION
     limit_ms = int(pause / 2 * 1000)  # Of a wait and of holds.
     daemon = start_daemon(session_of(SESSION))
@@ -128,6 +150,12 @@ def test_a9_a_long_pause(start_daemon, start_user):
         line.define("timed", 2)
         user, caller = start_user(daemon), start_user(daemon, limit_ms)
         keeper = start_user(daemon)
+        line.define("kept", 2)
+        lingering = start_user(daemon, linger_ms=int(4000 * SESSION))
+        lingering.acquire("kept")
+        behind = start_user(daemon, linger_ms=int(4000 * SESSION))
+        kept = line.acquire("kept")
+        behind.say("acquire", "kept", -1, 0)
         user.acquire("jobs")
         waits = [each.send_acquire("jobs", wait_ms=-1) for each in lines[:2]
                  if each.ping()]
@@ -138,7 +166,10 @@ def test_a9_a_long_pause(start_daemon, start_user):
         timed = line.send_acquire("jobs", wait_ms=limit_ms)
         line.ping()
         caller.say("acquire", "jobs", limit_ms // 2, 0)
-        eventually(lambda: line.query("jobs").waiters == 4)
+        eventually(lambda: line.query("jobs").waiters == 4 and
+                   line.query("kept").waiters == 1)
+        behind_session = line.list("WAITERS", "kept").waiters[0] \
+            .client.session_id
         with daemon.paused():
             stopped = time.monotonic()
             user.say("until_lost")
@@ -153,6 +184,7 @@ def test_a9_a_long_pause(start_daemon, start_user):
                                        "PERMIT_E_OUTCOME_UNKNOWN 0")
             assert time.monotonic() < begun + 1.5 * limit_ms / 1000 + SLACK
             select.select([], [], [], stopped + pause - time.monotonic())
+            assert lingering.ask("valid") == "1"
         continued = time.monotonic()
         first.answer(1000)
         first.next_id = 1001
@@ -168,6 +200,13 @@ def test_a9_a_long_pause(start_daemon, start_user):
         assert loss(alive(lines, line, is_id(held.id))) == "HOLD"
         assert time.monotonic() > begun + limit_ms / 1000 + pause - 1.05
         assert time.monotonic() < continued + limit_ms / 1000 + SLACK
+        # With a linger: nothing is lost, and the place in the queue is kept.
+        assert lingering.ask("valid") == "1"
+        assert [row.client.session_id for row in
+                line.list("WAITERS", "kept").waiters] == [behind_session]
+        assert kind(line.release(kept.id)) == "done"
+        assert behind.answer().startswith("PERMIT_OK")
+        assert lingering.ask("release") == "PERMIT_OK"
         for each in (user, keeper):
             assert each.ask("release") == "PERMIT_E_EXPIRED"
             assert each.ask("valid") == "0"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """FAULTS E, time: clocks that jump, that stand still, that run at other
-rates. E5 and E7 are the engine's, in tests/unit/engine_moments.c; of E6 a store
-that lasts is to show the rest."""
+rates. E5 and E7 are the engine's: tests/unit/engine_faults.c, engine_acquire.c
+and engine_session.c; of E6 a store that lasts is to show the rest."""
 import calendar
 import signal
 import subprocess
@@ -124,6 +124,26 @@ def test_e2_what_the_clocks_show_at_the_start_means_nothing(start_daemon,
         assert kind(alive([line], line, is_id(waiting))) == "granted"
         user.send_signal(signal.SIGCONT)
         assert user.ask("valid") == "0"
+
+
+# ------------------------------------------------------------ a daemon away
+
+def test_e6_a_daemon_that_forgot_is_not_believed(start_daemon, start_user):
+    """All in memory, so a session is not restored: its client hears that."""
+    daemon = start_daemon()
+    with daemon.client() as line:
+        line.define("jobs")
+    user = start_user(daemon, linger_ms=int(4000 * SESSION))
+    old = user.acquire("jobs")
+    daemon.kill()
+    assert user.ask("valid") == "1"  # Nobody can grant it to another.
+    daemon = start_daemon(listen=[f"127.0.0.1:{daemon.port}"])
+    with daemon.client() as line:
+        line.define("jobs")
+        assert user.ask("wait_lost", -1) == "PERMIT_E_LOST"
+        assert [user.ask("valid"), user.ask("release")] == \
+            ["0", "PERMIT_E_EXPIRED"]
+        assert user.acquire("jobs") > old
 
 
 # --------------------------------------------------------------------- rates

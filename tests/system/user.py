@@ -14,11 +14,12 @@ PATIENCE = 20
 class User:
     """One client and one grant; see tests/support/library_user.c."""
 
-    def __init__(self, daemon, answer_timeout_ms=5000, env=None):
+    def __init__(self, daemon, answer_timeout_ms=5000, linger_ms=0,
+                 env=None):
         host, port = daemon.addresses[0]
         self.process = subprocess.Popen(
             [os.environ["USER_BIN"], f"permit://{host}:{port}",
-             str(answer_timeout_ms)], stdin=subprocess.PIPE,
+             str(answer_timeout_ms), str(linger_ms)], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, **(env or {})})
         self.text = b""
