@@ -55,6 +55,17 @@ static bool wait_or_cancel(struct permit_client *client, struct call *call,
     return poll_fds[1].revents != 0;
 }
 
+static void cancel(struct permit_client *client, struct call *call, uint64_t id)
+{
+    if (call->is_local) {
+        client_cancel_locally(client, call);
+        return;
+    }
+    core_advance(client->core, clock_now_ns());
+    (void)core_cancel(client->core, id);
+    io_push(client);
+}
+
 /* Locked. */
 static void wait_acquired(struct permit_client *client, struct call *call,
                           uint64_t id,
@@ -69,9 +80,7 @@ static void wait_acquired(struct permit_client *client, struct call *call,
             (void)pthread_cond_wait(&call->done, &client->mutex);
         } else if (wait_or_cancel(client, call, cancel_fd) && !call->is_done) {
             cancel_fd = -1;
-            core_advance(client->core, clock_now_ns());
-            (void)core_cancel(client->core, id);
-            io_push(client);
+            cancel(client, call, id);
         }
     }
 }
@@ -85,9 +94,13 @@ static void forget(struct permit_grant *grant)
     }
     (void)pthread_mutex_lock(&client->mutex);
     loss_forget(grant);
-    core_advance(client->core, clock_now_ns());
-    core_forget(client->core, grant->acquire_id);
-    io_push(client);
+    if (!grant->is_local) {
+        core_advance(client->core, clock_now_ns());
+        core_forget(client->core, grant->acquire_id);
+        io_push(client);
+    } else if (!atomic_load(&grant->is_released)) {
+        (void)client_release_locally(grant, 0);
+    }
     (void)pthread_mutex_unlock(&client->mutex);
 }
 
@@ -127,29 +140,42 @@ static enum permit_status prepare(struct permit_client *client,
     return PERMIT_OK;
 }
 
-/* Asks and waits. *request is of this version. */
+/* Asks the server and waits, then the client itself if the server is away.
+ * Locked. */
+static void ask(struct permit_client *client,
+                const struct permit_acquire_request *request,
+                struct wire_client_message *message, struct call *call)
+{
+    int64_t wait_until_ns =
+        request->wait_ms < 0 ? CORE_NEVER
+                             : clock_after_ms(clock_now_ns(), request->wait_ms);
+    uint64_t id = 0;
+
+    if (client_ask(client, message, call, &id) == PERMIT_OK) {
+        if (call->grant != NULL) {
+            call->grant->acquire_id = id;
+        }
+        wait_acquired(client, call, id, request);
+    }
+    client_acquire_locally(client, call, request, wait_until_ns);
+    wait_acquired(client, call, id, request);
+}
+
+/* *request is of this version. */
 static enum permit_status run(struct permit_client *client,
                               const struct permit_acquire_request *request,
                               struct call *call)
 {
     struct wire_client_message message;
     enum permit_status status = prepare(client, request, &message, call);
-    uint64_t id;
 
     (void)pthread_mutex_lock(&client->mutex);
     if (status == PERMIT_OK) {
-        status = client_ask(client, &message, call, &id);
-    }
-    if (status == PERMIT_OK) {
-        if (call->grant != NULL) {
-            call->grant->acquire_id = id;
-        }
-        wait_acquired(client, call, id, request);
-        status = call->status;
+        ask(client, request, &message, call);
     }
     client_note(client, call);
     (void)pthread_mutex_unlock(&client->mutex);
-    return status;
+    return call->status;
 }
 
 enum permit_status permit_acquire(struct permit_client *client,
@@ -267,6 +293,7 @@ enum permit_status permit_grant_release(struct permit_grant *grant,
                                         uint32_t permits)
 {
     struct permit_client *client = grant->client;
+    enum permit_status status;
     struct call call;
 
     if (client == NULL) {
@@ -281,6 +308,9 @@ enum permit_status permit_grant_release(struct permit_grant *grant,
         (void)call_fail(&call, PERMIT_E_INVALID, LOSS_MAY_NOT_ASK);
     } else if (atomic_load(&grant->is_released)) {
         (void)call_fail(&call, PERMIT_E_NOT_HELD, "it was given back before");
+    } else if (grant->is_local) {
+        status = client_release_locally(grant, permits);
+        (void)call_fail(&call, status, permit_strerror(status));
     } else {
         release(grant, permits, &call);
     }
@@ -312,7 +342,8 @@ static enum permit_status ask_for_renewal(struct permit_grant *grant,
     if (status == PERMIT_OK) {
         status = grant_may_renew(grant);
     }
-    if (status != PERMIT_OK) {
+    if (status != PERMIT_OK || grant->is_local) {
+        call->is_done = true; /* A local one has no hold. */
         return status;
     }
     call->grant = grant;

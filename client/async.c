@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "async_local.h"
 #include "clock.h"
 #include "memory.h"
 #include "sized.h"
@@ -36,6 +37,8 @@ static struct permit_async *create(struct settings *settings)
     client->silent_fd = -1;
     backoff_init(&client->backoff, client->settings.seed);
     client->armed_ns = CORE_NEVER;
+    local_limit_init(&client->local, &client->settings.allocator,
+                     client->settings.local_permits);
     client->error = client->call_text;
     client->belief.fork_mark = fork_mark_create();
     options = settings_core_options(&client->settings);
@@ -139,6 +142,7 @@ static void end(struct permit_async *client)
     async_collect(client);
     async_close(client, /* is_silent= */ false);
     detach_grants(client);
+    async_close_local(client);
     while (!async_is_forked(client) && async_tell_ended(client)) {
     }
     while (client->ended_first != NULL) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "ask.h"
+#include "async_local.h"
 #include "clock.h"
 #include "list.h"
 #include "memory.h"
@@ -69,6 +70,15 @@ void async_request_free(struct permit_async *client,
     memory_give(&client->settings.allocator, request);
 }
 
+/* The request's grant is the receiver's from now on. */
+static void hand_out(struct permit_async *client, struct async_request *request,
+                     struct permit_answer *answer)
+{
+    grant_list_add(&client->grants, request->grant);
+    answer->grant = request->grant;
+    request->grant = NULL;
+}
+
 /* What the server refuses says why by itself; what else failed names the
  * server. */
 static void describe(struct permit_async *client, enum permit_status status,
@@ -115,7 +125,17 @@ bool async_tell_ended(struct permit_async *client)
     client->ended_first = request->next;
     answer.status = request->status;
     answer.request_id = request->id;
-    if (answer.status == PERMIT_E_OUTCOME_UNKNOWN) {
+    if (answer.status == PERMIT_OK && request->type == WIRE_ACQUIRE) {
+        if (client->is_destroyed) {
+            answer.status = PERMIT_E_CLOSED; /* The grant is freed with it. */
+            request->text = permit_strerror(answer.status);
+        } else {
+            hand_out(client, request, &answer);
+        }
+    }
+    if (request->text != NULL) {
+        text = request->text;
+    } else if (answer.status == PERMIT_E_OUTCOME_UNKNOWN) {
         (void)snprintf(client->answer_text, sizeof(client->answer_text),
                        "%.*s: %s", CORE_TEXT_BYTES - 128, client->down_text,
                        permit_strerror(answer.status));
@@ -125,11 +145,13 @@ bool async_tell_ended(struct permit_async *client)
     return true;
 }
 
-static void keep_ended(struct permit_async *client,
-                       struct async_request *request, uint64_t id,
-                       enum permit_status status)
+void async_keep_ended(struct permit_async *client,
+                      struct async_request *request, enum permit_status status,
+                      const char *text)
 {
-    request->id = id;
+    request->text = text != NULL && client->is_destroyed
+                        ? permit_strerror(PERMIT_E_CLOSED)
+                        : text;
     request->status = client->is_destroyed ? PERMIT_E_CLOSED : status;
     request->next = NULL;
     if (client->ended_first == NULL) {
@@ -150,9 +172,7 @@ static void take_grant(struct permit_async *client,
 {
     if (request->grant != NULL) {
         grant_take(request->grant, event);
-        grant_list_add(&client->grants, request->grant);
-        answer->grant = request->grant;
-        request->grant = NULL;
+        hand_out(client, request, answer);
     }
 }
 
@@ -291,8 +311,12 @@ static void take_answer(struct permit_async *client,
     } else if (request->type == WIRE_RENEW) {
         end_renew(request, event);
     }
+    if (async_acquire_locally(client, request, event->id, answer.status)) {
+        return;
+    }
     if (message == NULL && !core_is_open(client->core)) {
-        keep_ended(client, request, event->id, answer.status);
+        request->id = event->id;
+        async_keep_ended(client, request, answer.status, NULL);
         return;
     }
     if (event->status == PERMIT_OK &&
@@ -411,6 +435,7 @@ void async_drain(struct permit_async *client)
 
     while (has_more && !client->is_destroyed && !async_is_forked(client)) {
         async_collect(client);
+        async_end_local_waits(client);
         if (client->lost.first != NULL) {
             tell_lost(client);
         } else if (!async_tell_ended(client)) {

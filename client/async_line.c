@@ -75,9 +75,10 @@ static int64_t deadline_of(const struct permit_async *client)
     }
     return min_of(min_of(core_next_deadline(client->core),
                          connector_deadline(&client->connector)),
-                  core_wants_line(client->core)
-                      ? backoff_next_ns(&client->backoff)
-                      : CORE_NEVER);
+                  min_of(local_limit_deadline(&client->local),
+                         core_wants_line(client->core)
+                             ? backoff_next_ns(&client->backoff)
+                             : CORE_NEVER));
 }
 
 /* Rounded up: what is called then finds it due. */

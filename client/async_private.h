@@ -4,7 +4,8 @@
 
 /* What the files of the non-blocking face share: async.c has the client and
  * what its loop calls, async_line.c its connection, async_requests.c what is
- * asked of it, async_answers.c its callbacks. Nobody else includes it.
+ * asked of it, async_answers.c its callbacks; async_local.h is beside it.
+ * Nobody else includes it.
  *
  * Law: a callback is only called while is_dispatching, and then nothing frees
  * the client; what a broken line leaves is taken from the core as a whole
@@ -17,6 +18,7 @@
 #include "core.h"
 #include "fork_mark.h"
 #include "grant.h"
+#include "local_limit.h"
 #include "permit/async.h"
 #include "settings.h"
 
@@ -30,20 +32,24 @@ struct async_request {
     /* Of its grant's requests; or, once it has ended, of the client's. */
     struct async_request *next;
     struct async_request *previous;
-    uint64_t id;               /* Once it has ended. */
-    enum permit_status status; /* Once it has ended. */
+    uint64_t id;               /* Once it has ended, or waits here. */
+    enum permit_status status; /* Once it has ended, */
+    const char *text;          /* and why; NULL: as the last line. */
     /* Acquire: its own until it is handed out, NULL to consume. Release, Renew:
      * the one that it is about, NULL once its handle is gone. */
     struct permit_grant *grant;
     void (*on_waiting)(void *arg, const struct permit_waiting *waiting);
     void *on_waiting_arg;
-    uint32_t permits;         /* Release: what the handle holds no more. */
-    bool is_whole;            /* Release. */
-    bool is_too_much;         /* Release: of more than it held. */
+    bool is_try;                  /* Acquire. */
+    int64_t wait_until_ns;        /* Acquire. */
+    struct local_wait local_wait; /* Acquire: while it waits here. */
+    uint32_t permits;             /* Release: what the handle holds no more. */
+    bool is_whole;                /* Release. */
+    bool is_too_much;             /* Release: of more than it held. */
     bool is_late;             /* Release: of what was not protected any more. */
     struct permit_list *list; /* Query and List. */
     enum wire_list_kind kind; /* List. */
-    char name[];              /* List. */
+    char name[];              /* List, acquire. */
 };
 
 struct permit_async {
@@ -71,6 +77,9 @@ struct permit_async {
     uint64_t lookup_id;
     bool is_looking_up;
     bool is_driving; /* The connector: resolve() may answer from within. */
+
+    struct local_limit local;
+    uint64_t local_ids; /* Of what the core was not asked. */
 
     struct grant_list grants; /* Handed out. */
     struct grant_list lost;   /* Of these, whose on_lost is to be called. */
@@ -102,6 +111,11 @@ void async_drain(struct permit_async *client);
 /* Calls back for the next request that a broken line ended. Returns false if
  * there is none. */
 bool async_tell_ended(struct permit_async *client);
+
+/* A request has ended, as `text` says: to be told. Not the core's text. */
+void async_keep_ended(struct permit_async *client,
+                      struct async_request *request, enum permit_status status,
+                      const char *text);
 
 /* Frees a request and what it still owns. */
 void async_request_free(struct permit_async *client,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "async_local.h"
 #include "clock.h"
 #include "list.h"
 #include "memory.h"
@@ -82,22 +83,29 @@ static enum permit_status ask(struct permit_async *client,
     struct core_request taken = {.message = message, .arg = request};
     int64_t now_ns = clock_now_ns();
     enum permit_status status;
+    const char *text;
 
     if (request == NULL) {
         return refuse(client, PERMIT_E_NOMEM, permit_strerror(PERMIT_E_NOMEM));
     }
-    if (!has_way(client, now_ns)) {
-        async_request_free(client, request);
-        return refuse(client, client->backoff.status, client->backoff.text);
+    if (has_way(client, now_ns)) {
+        taken.answer_by_ns = answer_by(client, now_ns, wait_ms);
+        taken.grant_arg = request->grant;
+        status = core_ask(client->core, &taken, ret_id);
+        text = permit_strerror(status);
+    } else {
+        status = client->backoff.status;
+        text = client->backoff.text;
     }
-    taken.answer_by_ns = answer_by(client, now_ns, wait_ms);
-    taken.grant_arg = request->grant;
-    status = core_ask(client->core, &taken, ret_id);
-    if (status != PERMIT_OK) {
-        async_request_free(client, request);
-        return refuse(client, status, permit_strerror(status));
+    if (status == PERMIT_OK) {
+        return PERMIT_OK;
     }
-    return PERMIT_OK;
+    *ret_id = async_local_id(client);
+    if (async_acquire_locally(client, request, *ret_id, status)) {
+        return PERMIT_OK;
+    }
+    async_request_free(client, request);
+    return refuse(client, status, text);
 }
 
 /* ------------------------------------------------------------------- acquire
@@ -108,11 +116,16 @@ static void forget(struct permit_grant *grant)
     struct permit_async *client = grant->async;
 
     async_detach_grant(grant);
-    if (!async_is_forked(client)) {
+    if (async_is_forked(client)) {
+        return;
+    }
+    if (!grant->is_local) {
         core_advance(client->core, clock_now_ns());
         core_forget(client->core, grant->acquire_id);
-        async_settle(client);
+    } else if (!atomic_load(&grant->is_released)) {
+        async_release_locally(client, grant, 0, NULL);
     }
+    async_settle(client);
 }
 
 /* Gets ready all that an acquire needs, so that nothing fails once it is
@@ -123,13 +136,17 @@ create_acquire(struct permit_async *client,
                permit_callback callback, void *arg)
 {
     struct async_request *request =
-        create(client, WIRE_ACQUIRE, "", callback, arg);
+        create(client, WIRE_ACQUIRE, from->semaphore, callback, arg);
 
     if (request == NULL) {
         return NULL;
     }
     request->on_waiting = from->on_waiting;
     request->on_waiting_arg = from->on_waiting_arg;
+    request->is_try = from->wait_ms == 0;
+    request->wait_until_ns =
+        from->wait_ms < 0 ? CORE_NEVER
+                          : clock_after_ms(clock_now_ns(), from->wait_ms);
     if (from->consume) {
         return request;
     }
@@ -208,7 +225,8 @@ enum permit_status permit_async_cancel(struct permit_async *client,
         return status;
     }
     core_advance(client->core, clock_now_ns());
-    if (!core_cancel(client->core, request_id)) {
+    if (!core_cancel(client->core, request_id) &&
+        !async_cancel_locally(client, request_id)) {
         return refuse(client, PERMIT_E_NOT_FOUND,
                       "no such acquire is under way");
     }
@@ -292,8 +310,13 @@ enum permit_status permit_async_release(struct permit_grant *grant,
         return refuse(client, PERMIT_E_NOT_HELD, "it was given back before");
     }
     request = create(client, WIRE_RELEASE, "", callback, arg);
-    status = request == NULL ? PERMIT_E_NOMEM
-                             : release(client, grant, permits, request);
+    if (request == NULL) {
+        status = PERMIT_E_NOMEM;
+    } else if (grant->is_local) {
+        async_release_locally(client, grant, permits, request);
+    } else {
+        status = release(client, grant, permits, request);
+    }
     if (status != PERMIT_OK) {
         memory_give(&client->settings.allocator, request);
         return refuse(client, status, permit_strerror(status));
@@ -347,8 +370,13 @@ enum permit_status permit_async_renew(struct permit_grant *grant,
         return refuse(client, status, permit_strerror(status));
     }
     request = create(client, WIRE_RENEW, "", callback, arg);
-    status = request == NULL ? PERMIT_E_NOMEM
-                             : renew(client, grant, hold_ms, &message, request);
+    if (request == NULL) {
+        status = PERMIT_E_NOMEM;
+    } else if (grant->is_local) {
+        async_renew_locally(client, request);
+    } else {
+        status = renew(client, grant, hold_ms, &message, request);
+    }
     if (status != PERMIT_OK) {
         memory_give(&client->settings.allocator, request);
         return refuse(client, status, permit_strerror(status));

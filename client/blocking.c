@@ -13,6 +13,7 @@
 #include "lookup.h"
 #include "memory.h"
 #include "sized.h"
+#include "transport.h"
 
 #define BYE_MS 1000
 
@@ -29,6 +30,15 @@ void call_init(struct call *call)
     memset(call, 0, sizeof(*call));
     call->event_fd = -1;
     (void)pthread_cond_init(&call->done, NULL);
+}
+
+void call_wake(struct call *call)
+{
+    if (call->event_fd == -1) {
+        (void)pthread_cond_signal(&call->done);
+    } else {
+        transport_raise(call->event_fd);
+    }
 }
 
 void call_deinit(struct call *call)
@@ -168,6 +178,7 @@ static void free_client(struct permit_client *client)
     close_fd(client->silent_fd);
     close_fd(client->wake_fd);
     close_fd(client->timer_fd);
+    local_limit_deinit(&client->local);
     core_destroy(client->core);
     fork_mark_destroy(client->belief.fork_mark);
     settings_deinit(&client->settings);
@@ -201,6 +212,8 @@ static struct permit_client *start_client(struct settings *settings)
     }
     client->settings = *settings;
     client->armed_ns = CORE_NEVER;
+    local_limit_init(&client->local, &client->settings.allocator,
+                     client->settings.local_permits);
     client->fd = -1;
     client->silent_fd = -1;
     backoff_init(&client->backoff, client->settings.seed);

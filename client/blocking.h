@@ -17,6 +17,7 @@
 #include "core.h"
 #include "fork_mark.h"
 #include "grant.h"
+#include "local_limit.h"
 #include "permit/permit.h"
 #include "settings.h"
 
@@ -40,6 +41,7 @@ struct permit_client {
     int timer_fd;  /* Runs through a suspend, as the beliefs do. */
     int64_t armed_ns;
     bool is_stopping;
+    struct local_limit local;
     struct grant_list lost;         /* Their on_lost is to be called, */
     struct permit_grant *telling;   /* and that of this one is. */
     enum permit_status down_status; /* Why the last line ended. */
@@ -54,10 +56,12 @@ struct call {
     enum permit_status status;
     char text[CORE_TEXT_BYTES];
     struct permit_refusal refusal;
-    struct permit_grant *grant; /* Acquire, NULL: to consume; Renew. */
-    uint64_t available;         /* Post. */
-    struct permit_list *list;   /* List and Query. */
-    uint64_t total;             /* List. */
+    struct permit_grant *grant;   /* Acquire, NULL: to consume; Renew. */
+    bool is_local;                /* Acquire: asked of the client itself, */
+    struct local_wait local_wait; /* and waits there while not done. */
+    uint64_t available;           /* Post. */
+    struct permit_list *list;     /* List and Query. */
+    uint64_t total;               /* List. */
     uint32_t page_count;
     bool has_waiting;
     struct wire_waiting waiting; /* Its strings are in waiting_text. */
@@ -71,6 +75,8 @@ static inline bool client_is_forked(const struct permit_client *client)
 {
     return fork_mark_is_child(client->belief.fork_mark);
 }
+
+void call_wake(struct call *call);
 
 void call_init(struct call *call);
 void call_deinit(struct call *call);
@@ -102,6 +108,26 @@ enum permit_status client_call(struct permit_client *client,
 
 /* Keeps the text of a call that did not end with PERMIT_OK. Locked. */
 void client_note(struct permit_client *client, const struct call *call);
+
+/* ----------------------------------------------------------- blocking_local.c
+ */
+
+/* An acquire has ended: if the daemon is away it goes on here, until until_ns,
+ * as the client's settings say. call->is_done tells whether it has ended then
+ * too. Locked. */
+void client_acquire_locally(struct permit_client *client, struct call *call,
+                            const struct permit_acquire_request *request,
+                            int64_t until_ns);
+
+/* Ends a call that waits here. Locked. */
+void client_cancel_locally(struct permit_client *client, struct call *call);
+
+/* As permit_grant_release(), of a local grant that is not released. Locked. */
+enum permit_status client_release_locally(struct permit_grant *grant,
+                                          uint32_t permits);
+
+/* Tells those who waited here, and whose wait is over. Locked. */
+void client_end_local_waits(struct permit_client *client);
 
 /* ----------------------------------------------------------------------- io.c
  */

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "core.h"
 #include "fork_mark.h"
+#include "local_limit.h"
 #include "memory.h"
 #include "transport.h"
 
@@ -116,6 +117,28 @@ void grant_take_renewed(struct permit_grant *grant,
     atomic_store(&grant->until_ns, event->until_ns);
 }
 
+void grant_take_local(struct permit_grant *grant, struct local_name *name)
+{
+    grant->is_local = true;
+    grant->local = name;
+}
+
+enum permit_status grant_release_local(struct permit_grant *grant,
+                                       struct local_limit *limit,
+                                       uint32_t permits)
+{
+    uint32_t left = atomic_load(&grant->permits);
+
+    permits = permits == 0 ? left : permits;
+    if (permits > left) {
+        return PERMIT_E_OVER_RELEASE;
+    }
+    atomic_store(&grant->permits, left - permits);
+    atomic_store(&grant->is_released, permits == left);
+    local_limit_give(limit, grant->local, permits);
+    return PERMIT_OK;
+}
+
 /* Whoever sees the other's store makes it readable; at worst both do. */
 void grant_lose(struct permit_grant *grant, const struct core_event *event)
 {
@@ -165,6 +188,9 @@ int64_t grant_believed_until(const struct permit_grant *grant)
     if (grant->belief == NULL || fork_mark_is_child(grant->belief->fork_mark)) {
         return 0;
     }
+    if (grant->is_local) {
+        return atomic_load(&grant->is_released) ? 0 : CORE_NEVER;
+    }
     session_ns = atomic_load(&grant->belief->until_ns);
     hold_ns = atomic_load(&grant->until_ns);
     /* After the session's deadline: a later session's belief is stored only
@@ -211,6 +237,11 @@ int64_t permit_grant_grace_ms(const struct permit_grant *grant)
     }
     left_ns = atomic_load(&grant->grace_until_ns) - clock_now_ns();
     return left_ns > 0 ? left_ns / 1000000 : 0;
+}
+
+bool permit_grant_is_local(const struct permit_grant *grant)
+{
+    return grant->is_local;
 }
 
 enum permit_loss permit_grant_get_loss(const struct permit_grant *grant)

@@ -17,6 +17,8 @@
 
 struct async_request;
 struct core_event;
+struct local_limit;
+struct local_name;
 struct permit_async;
 struct permit_client;
 
@@ -43,6 +45,8 @@ struct permit_grant {
     void (*forget)(struct permit_grant *grant);
     struct permit_allocator allocator;
     uint64_t acquire_id; /* Of the core. */
+    bool is_local;
+    struct local_name *local; /* Of a local one; NULL where all is granted. */
     uint64_t id;
     uint64_t fence;
     int64_t waited_ms;
@@ -89,6 +93,16 @@ void grant_shorten(struct permit_grant *grant, int64_t now_ns, int64_t hold_ms);
 /* Takes what a Renewed says: event is its ANSWER. */
 void grant_take_renewed(struct permit_grant *grant,
                         const struct core_event *event);
+
+/* It is the client's own doing: permits of `name`, which local_limit_take() or
+ * a wait of its got. */
+void grant_take_local(struct permit_grant *grant, struct local_name *name);
+
+/* Gives back `permits` of such a grant that is not released, 0: all. Returns
+ * PERMIT_OK or PERMIT_E_OVER_RELEASE. */
+enum permit_status grant_release_local(struct permit_grant *grant,
+                                       struct local_limit *limit,
+                                       uint32_t permits);
 
 /* It is lost: readable and not valid from now on. event is its LOST. */
 void grant_lose(struct permit_grant *grant, const struct core_event *event);

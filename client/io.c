@@ -33,6 +33,7 @@ static void arm_timer(struct permit_client *client)
 {
     int64_t core_ns = core_next_deadline(client->core);
     int64_t connector_ns = connector_deadline(&client->connector);
+    int64_t local_ns = local_limit_deadline(&client->local);
     int64_t at_ns = core_ns < connector_ns ? core_ns : connector_ns;
     int64_t open_ns = core_wants_line(client->core)
                           ? backoff_next_ns(&client->backoff)
@@ -40,6 +41,7 @@ static void arm_timer(struct permit_client *client)
     struct itimerspec when = {{0, 0}, {0, 0}};
 
     at_ns = at_ns < open_ns ? at_ns : open_ns;
+    at_ns = local_ns < at_ns ? local_ns : at_ns;
     if (at_ns == client->armed_ns) {
         return;
     }
@@ -87,15 +89,6 @@ void io_push(struct permit_client *client)
 
 /* ------------------------------------------------------------------- events
  */
-
-static void wake_call(struct call *call)
-{
-    if (call->event_fd == -1) {
-        (void)pthread_cond_signal(&call->done);
-    } else {
-        transport_raise(call->event_fd);
-    }
-}
 
 static void take_page(struct call *call, const struct wire_page *page)
 {
@@ -170,7 +163,7 @@ static void take_answer(struct permit_client *client,
         take_page(call, &message->page);
     }
     call->is_done = true;
-    wake_call(call);
+    call_wake(call);
 }
 
 static const char *keep_text(struct call *call, size_t index, const char *text)
@@ -190,7 +183,7 @@ static void take_waiting(const struct core_event *event)
     oldest->host = keep_text(call, 1, oldest->host);
     oldest->purpose = keep_text(call, 2, oldest->purpose);
     call->has_waiting = true;
-    wake_call(call);
+    call_wake(call);
 }
 
 static void take_lost(struct permit_client *client,
@@ -430,6 +423,7 @@ void *io_main(void *arg)
         advance_connector(client, now_ns);
         core_advance(client->core, now_ns);
         drain_events(client);
+        client_end_local_waits(client);
         if (is_readable) {
             read_line(client);
         }

@@ -112,8 +112,10 @@ void local_limit_wait(struct local_limit *limit, struct local_wait *wait,
     struct local_wait *place = limit->due == NULL ? NULL : limit->due->prev_due;
 
     assert(permits > 0 && permits <= limit->permits);
-    *wait = (struct local_wait){
-        .name = name, .permits = permits, .until_ns = until_ns};
+    *wait = (struct local_wait){.arg = wait->arg,
+                                .name = name,
+                                .permits = permits,
+                                .until_ns = until_ns};
     DL_APPEND(name->waits, wait);
     /* From the end: whoever comes later mostly waits until later. */
     while (place != NULL && place->until_ns > until_ns) {
@@ -168,6 +170,13 @@ int64_t local_limit_deadline(const struct local_limit *limit)
 
 /* ------------------------------------------------------------- take and give
  */
+
+bool local_limit_serves(const struct local_limit *limit,
+                        enum permit_status status)
+{
+    return limit->permits > 0 &&
+           (status == PERMIT_E_DISCONNECTED || status == PERMIT_E_NO_ANSWER);
+}
 
 enum local_answer local_limit_take(struct local_limit *limit, const char *name,
                                    uint32_t permits,

@@ -19,13 +19,15 @@
 #include "permit/request.h"
 
 #define LOCAL_LIMIT_NONE UINT32_MAX /* As `permits`: everything is granted. */
-#define LOCAL_LIMIT_NAMES_MAX                                                  \
-    256u /* At a time: they are searched one by one. */
+#define LOCAL_LIMIT_NAMES_MAX 256u  /* At a time. */
+#define LOCAL_LIMIT_TEXT                                                       \
+    "the daemon is away, and the client's own permits are taken"
 
 struct local_name;
 
 /* One that waits: embedded in what it stands for. */
 struct local_wait {
+    void *arg; /* Of whoever waits. */
     struct local_name *name;
     uint32_t permits;
     int64_t until_ns;
@@ -59,6 +61,12 @@ void local_limit_init(struct local_limit *limit,
 /* Nobody waits any more; what is out is forgotten. */
 void local_limit_deinit(struct local_limit *limit);
 
+/* Is the limit for a request that ended so? For one that no server had, or that
+ * none answered, if anything is granted here at all; never for one that a
+ * server has refused, or where what listens is none. */
+bool local_limit_serves(const struct local_limit *limit,
+                        enum permit_status status);
+
 /* Takes `permits` (at least 1) of `name`, which is copied. On LOCAL_TAKEN the
  * caller owns them, to be given back with local_limit_give() of *ret_name. On
  * LOCAL_WAITS it may call local_limit_wait() with *ret_name, before anything
@@ -71,7 +79,7 @@ enum local_answer local_limit_take(struct local_limit *limit, const char *name,
 void local_limit_give(struct local_limit *limit, struct local_name *name,
                       uint32_t permits);
 
-/* Waits until until_ns; cannot fail. */
+/* Waits until until_ns; cannot fail. wait->arg is kept, the rest is set. */
 void local_limit_wait(struct local_limit *limit, struct local_wait *wait,
                       struct local_name *name, uint32_t permits,
                       int64_t until_ns);

@@ -10,6 +10,7 @@
 
 #include "address.h"
 #include "clock.h"
+#include "local_limit.h"
 #include "memory.h"
 #include "sized.h"
 
@@ -91,6 +92,10 @@ static enum permit_status check(const struct permit_options *options,
         return refuse(text, text_bytes, PERMIT_E_INVALID,
                       "linger_ms and heartbeat_ms are at least 0");
     }
+    if (options->local_permits < -1 || options->local_permits > INT32_MAX) {
+        return refuse(text, text_bytes, PERMIT_E_INVALID,
+                      "local_permits is from -1 to 2147483647");
+    }
     if (strlen(name) > WIRE_TEXT_BYTES_MAX ||
         (options->purpose != NULL &&
          strlen(options->purpose) > WIRE_TEXT_BYTES_MAX)) {
@@ -146,6 +151,8 @@ enum permit_status settings_init(const struct permit_options *options,
     settings.answer_timeout_ms = own.answer_timeout_ms;
     settings.linger_ms = own.linger_ms;
     settings.heartbeat_ms = own.heartbeat_ms;
+    settings.local_permits =
+        own.local_permits < 0 ? LOCAL_LIMIT_NONE : (uint32_t)own.local_permits;
     settings.seed = take_seed();
     settings.log = own.log;
     settings.log_arg = own.log_arg;

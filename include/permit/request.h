@@ -72,11 +72,15 @@ struct permit_options {
     int64_t linger_ms;
     int64_t heartbeat_ms; /* Ping at least so often; 0 (default): as often as
                            * the server says. */
+    /* While the daemon is away: how many permits of each semaphore this client
+     * grants by itself, under a limit of its own (permit_grant_is_local()).
+     * 0 (default): none, an acquire fails. -1: as many as are asked for. */
+    int64_t local_permits;
 };
 #define PERMIT_OPTIONS_INIT                                                    \
     {                                                                          \
         sizeof(struct permit_options), NULL, NULL, NULL, 5000, 5000, NULL,     \
-            NULL, NULL, 0, 0                                                   \
+            NULL, NULL, 0, 0, 0                                                \
     }
 
 /* ------------------------------------------------------------------- acquire

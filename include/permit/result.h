@@ -9,8 +9,8 @@
  * here only look at it. Those of a grant of the blocking face may be called
  * from any thread, until it is destroyed.
  *
- * Law: a grant that is_valid() is this client's at the server; it stops being
- * so before the server gives its permits to another.
+ * Law: a grant that is_valid(), and not local, is this client's at the server;
+ * it stops being so before the server gives its permits to another.
  *
  * In a child after fork() a grant is not valid, and nothing of it is touched.
  */
@@ -40,6 +40,14 @@ PERMIT_API bool permit_grant_is_valid(const struct permit_grant *grant);
 /* Milliseconds until it is no longer valid, by its hold and by the session's
  * deadline as far as it is known now; 0 if it is not valid. */
 PERMIT_API int64_t permit_grant_left_ms(const struct permit_grant *grant);
+
+/* Did the client grant it by itself, because the daemon was away? Only a client
+ * with permit_options.local_permits does. Then the server knows nothing of it:
+ * its number and its fence are 0, it is counted against local_permits alone, by
+ * each client on its own, and has no hold. It is valid until it is given back,
+ * also when the daemon has come back meanwhile, so until then the semaphore's
+ * own limit may be exceeded by local_permits a client. Constant. */
+PERMIT_API bool permit_grant_is_local(const struct permit_grant *grant);
 
 /* Why the grant is lost; 0 if it is not. */
 PERMIT_API enum permit_loss

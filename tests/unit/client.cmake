@@ -24,7 +24,8 @@ target_include_directories(test_client_connector
   PRIVATE ${PROJECT_SOURCE_DIR}/client)
 
 foreach(name client_async client_async_bytes client_async_faults
-             client_async_grants client_async_life client_async_line)
+             client_async_grants client_async_life client_async_line
+             client_async_local)
   permit_test(${name}
               SOURCES ${name}.c ../support/async_script.c
                       ../support/async_script_server.c ../support/daemon.c
@@ -48,8 +49,10 @@ permit_test(client_blocking SOURCES client_blocking.c ../support/daemon.c
             LIBS permit_static LABELS tsan TIMEOUT 120)
 permit_test(client_labels SOURCES client_labels.c ../support/daemon.c
             LIBS permit_static)
-permit_test(client_renew SOURCES client_renew.c ../support/daemon.c
-            LIBS permit_static LABELS tsan)
+foreach(name client_local client_renew)
+  permit_test(${name} SOURCES ${name}.c ../support/daemon.c
+              LIBS permit_static LABELS tsan)
+endforeach()
 permit_test(client_threads SOURCES client_threads.c ../support/daemon.c
             LIBS permit_static LABELS tsan TIMEOUT 120)
 permit_test(client_faults
@@ -70,7 +73,7 @@ permit_test(client_async_loops SOURCES client_async_loops.c ../support/daemon.c
             LIBS permit_static PkgConfig::EVENT_CORE PkgConfig::LIBUV
                  PkgConfig::GLIB)
 foreach(name client_async_loops client_blocking client_faults client_labels
-             client_options client_renew client_threads)
+             client_local client_options client_renew client_threads)
   add_dependencies(test_${name} permitd)
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "PERMITD_BIN=$<TARGET_FILE:permitd>")

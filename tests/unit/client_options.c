@@ -230,6 +230,13 @@ static const struct {
       .allocator = &(const struct permit_allocator){NULL, NULL, NULL}},
      PERMIT_E_INVALID,
      "an allocator has both alloc and free"},
+    {"less than any local permits",
+     {.struct_size = sizeof(struct permit_options),
+      .connect_timeout_ms = 1,
+      .answer_timeout_ms = 1,
+      .local_permits = -2},
+     PERMIT_E_INVALID,
+     "local_permits is from -1 to 2147483647"},
 };
 
 START_TEST(options_that_make_no_sense_are_refused)
