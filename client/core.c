@@ -106,7 +106,8 @@ static size_t copy_frame(const struct request *request, uint8_t *to)
 static size_t put_rest(struct core *core, const struct request *request,
                        uint8_t *to, size_t room)
 {
-    int64_t left_ms = (request->wait_until_ns - core->now_ns) / NS_PER_MS;
+    int64_t left_ms =
+        (request->wait_until_ns - core->now_ns + NS_PER_MS - 1) / NS_PER_MS;
 
     return wire_rewrite_wait(request->frame, request->frame_bytes,
                              left_ms > 0 ? left_ms : 1, &core->arena, to, room);

@@ -157,6 +157,27 @@ START_TEST(what_has_no_answer_is_sent_again_with_the_rest_of_its_wait)
 }
 END_TEST
 
+START_TEST(the_rest_of_a_wait_is_rounded_up)
+{
+    uint64_t a = client_script_acquire(&script, "a", 20000, 0, false);
+    uint64_t hello;
+
+    client_script_at(&script, 100);
+    client_script_break(&script);
+    client_script_at(&script, 500);
+    hello = client_script_reopen(&script);
+    core_advance(script.core, INT64_C(500000001));
+    client_script_resumed(&script, hello, NULL, 0, false);
+    client_script_granted(&script, a, 400, 0);
+    client_script_expect(&script, "[   0] > 2 ACQUIRE 20000\n"
+                                  "[ 100] DOWN disconnected: cut\n"
+                                  "[ 500] > 3 HELLO resume 7 end 0 below 2\n"
+                                  "[ 500] READY 7\n"
+                                  "[ 500] > 2 ACQUIRE 19500\n"
+                                  "[ 500] a ok\n");
+}
+END_TEST
+
 START_TEST(a_ping_goes_with_its_line)
 {
     uint64_t hello;
@@ -638,6 +659,7 @@ int main(void)
     tcase_add_test(lingering, a_break_shortens_the_belief);
     tcase_add_test(lingering,
                    what_has_no_answer_is_sent_again_with_the_rest_of_its_wait);
+    tcase_add_test(lingering, the_rest_of_a_wait_is_rounded_up);
     tcase_add_test(lingering, a_ping_goes_with_its_line);
     tcase_add_test(lingering,
                    a_wait_that_is_over_while_there_is_no_line_is_given_up);
