@@ -9,6 +9,8 @@ const char commands_doc[] =
     "  hold     hold a permit until stdin ends\n"
     "  take     take permits of a counting semaphore for good\n"
     "  post     add permits to a counting semaphore\n"
+    "  renew    within run --hold: count the hold anew\n"
+    "  verify   ask whether a grant is alive\n"
     "  status   show semaphores\n"
     "  holders  show who holds permits of one\n"
     "  waiters  show who waits for them, in order\n"
@@ -116,6 +118,9 @@ static const struct argp_option take_options[] = {
 
 static const struct argp_option post_options[] = {OPTION_P, {0}};
 
+static const struct argp_option renew_options[] = {
+    {"hold", OPTION_HOLD_ANEW, "DUR", 0, "for DUR (as before)", 0}, {0}};
+
 static const struct argp_option set_options[] = {
     {"kind", OPTION_KIND, "KIND", 0, "bounded (default) or counting", 0},
     {"permits", OPTION_PERMITS_DEFINED, "N", 0,
@@ -161,7 +166,8 @@ static const struct command commands[] = {
          "\v"
          "The command finds PERMIT_SEMAPHORE, PERMIT_GRANT, PERMIT_FENCE, "
          "PERMIT_PERMITS, PERMIT_SLOTS (\"0,2\", if SEM has slots), "
-         "PERMIT_PARTS, PERMIT_WAITED_MS, PERMIT_SESSION and PERMIT_DEPTH in "
+         "PERMIT_PARTS, PERMIT_WAITED_MS, PERMIT_SESSION, PERMIT_DEPTH and, "
+         "with --hold, PERMIT_CONTROL (for permit renew) in "
          "its environment.\n\n"
          "Lines of --status-fd have \"event\" and \"semaphore\". waiting: "
          "position, waiters, held, permits, waited_seconds. granted: grant_id, "
@@ -213,6 +219,24 @@ static const struct command commands[] = {
             "Examples:\n"
             "  permit post orders -p 5\n",
      .needs_semaphore = true},
+    {.name = "renew",
+     .run = renew_command,
+     .options = renew_options,
+     .arguments = "",
+     .doc = "Within a command of permit run --hold: counts its hold anew, from "
+            "now. 124 if the permit is lost, or about to be."
+            "\v"
+            "Examples:\n"
+            "  permit run --hold 10m db -c 'for f in *.sql; do\n"
+            "      psql -f \"$f\" && permit renew || exit; done'\n"},
+    {.name = "verify",
+     .run = verify_command,
+     .arguments = "GRANT FENCE",
+     .doc = "Asks whether a grant is alive, and has this fence: 124 if not."
+            "\v"
+            "Examples:\n"
+            "  permit verify \"$PERMIT_GRANT\" \"$PERMIT_FENCE\"\n",
+     .needs_grant = true},
     {.name = "status",
      .run = status_command,
      .arguments = "[SEM|PREFIX*]",
@@ -270,9 +294,9 @@ static const struct command commands[] = {
 };
 
 static const char *const unserved_commands[] = {
-    "renew",  "verify", "why",    "sessions", "watch",     "top",
-    "bench",  "pause",  "resume", "revoke",   "kick",      "drain",
-    "backup", "export", "apply",  "config",   "completion"};
+    "why",    "sessions", "watch",  "top",    "bench",
+    "pause",  "resume",   "revoke", "kick",   "drain",
+    "backup", "export",   "apply",  "config", "completion"};
 
 const struct command *commands_find(const char *name)
 {

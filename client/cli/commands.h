@@ -25,6 +25,8 @@ int delete_command(const struct options *options);
 int status_command(const struct options *options);
 int holders_command(const struct options *options);
 int waiters_command(const struct options *options);
+int renew_command(const struct options *options);
+int verify_command(const struct options *options);
 int ping_command(const struct options *options);
 
 #endif

@@ -65,12 +65,26 @@ static error_t take_semaphore(struct options *options, char *text)
                : 0;
 }
 
+static error_t take_grant_number(struct options *options, const char *text)
+{
+    uint64_t *number =
+        options->numbers_count == 0 ? &options->grant_id : &options->fence;
+
+    options->numbers_count++;
+    return options_read_number(text, UINT64_MAX, number)
+               ? 0
+               : options_refuse(options, "'%s' is no number", text);
+}
+
 static error_t take_argument(struct options *options, char *text,
                              struct argp_state *state)
 {
     if (options->semaphore == NULL &&
         (options->command->needs_semaphore || options->command->takes_prefix)) {
         return take_semaphore(options, text);
+    }
+    if (options->command->needs_grant && options->numbers_count < 2) {
+        return take_grant_number(options, text);
     }
     if (options->command->takes_command && options->argv == NULL) {
         options->argv = &state->argv[state->next - 1];
@@ -84,6 +98,9 @@ static error_t check_end(struct options *options)
 {
     if (options->command->needs_semaphore && options->semaphore == NULL) {
         return options_refuse(options, "which semaphore?");
+    }
+    if (options->command->needs_grant && options->numbers_count < 2) {
+        return options_refuse(options, "which grant? Its number and its fence");
     }
     if (options->command->takes_command && options->argv == NULL) {
         return options_refuse(options, "which command?");

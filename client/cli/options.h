@@ -43,6 +43,10 @@ struct options {
     uint32_t permits;
     int64_t wait_ms; /* -1: no limit. */
     int64_t hold_ms; /* 0: no limit. */
+    /* verify */
+    uint64_t grant_id;
+    uint64_t fence;
+    uint32_t numbers_count; /* Of these two. */
     /* run */
     char **argv; /* The command's, ending with NULL. */
     char *shell_argv[4];
@@ -79,6 +83,7 @@ struct command {
     const char *arguments;                     /* "SEM", for --help. */
     const char *doc;                           /* A paragraph, \v, examples. */
     bool needs_semaphore;
+    bool needs_grant; /* Its number and its fence. */
     bool takes_prefix;
     bool takes_command;
 };
@@ -93,6 +98,7 @@ enum option_key {
     OPTION_EXPECT_PERMITS,
     OPTION_FORCE,
     OPTION_HOLD,
+    OPTION_HOLD_ANEW,
     OPTION_HOLD_MAX,
     OPTION_KILL_AFTER,
     OPTION_KIND,

@@ -25,8 +25,7 @@ error_t options_refuse(struct options *options, const char *format, ...)
     return 0;
 }
 
-static error_t take_number(struct options *options, const char *what,
-                           const char *text, uint32_t max, uint32_t *ret_number)
+bool options_read_number(const char *text, uint64_t max, uint64_t *ret_number)
 {
     char *end;
     unsigned long long number;
@@ -35,6 +34,18 @@ static error_t take_number(struct options *options, const char *what,
     number = strtoull(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || *text < '0' ||
         *text > '9' || number > max) {
+        return false;
+    }
+    *ret_number = number;
+    return true;
+}
+
+static error_t take_number(struct options *options, const char *what,
+                           const char *text, uint32_t max, uint32_t *ret_number)
+{
+    uint64_t number;
+
+    if (!options_read_number(text, max, &number)) {
         return options_refuse(options, "%s: '%s' is no number up to %u", what,
                               text, max);
     }
@@ -323,6 +334,14 @@ static error_t parse_other(struct options *options, int key, char *text)
     error_t error;
 
     switch (key) {
+    case OPTION_HOLD_ANEW:
+        error = take_duration(options, "--hold", text, 0, &options->hold_ms);
+        return error == 0 && options->hold_ms == 0
+                   ? options_refuse(options,
+                                    "--hold: '%s' is no limit; without --hold "
+                                    "it is as before",
+                                    text)
+                   : error;
     case OPTION_FORCE:
         options->force = true;
         return 0;

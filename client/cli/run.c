@@ -15,6 +15,7 @@
 #include "acquire.h"
 #include "clock.h"
 #include "commands.h"
+#include "control.h"
 #include "descriptors.h"
 #include "exit_code.h"
 #include "guard.h"
@@ -146,11 +147,30 @@ static void environment_fill(struct environment *environment,
     environment_add(environment, "PERMIT_DEPTH=%ld", depth);
 }
 
+/* Of a hold that the options ask for, the command may ask for more. Returns 0
+ * or a negative errno. */
+static int allow_renewals(struct run *run, struct environment *environment)
+{
+    int error;
+
+    if (run->options->hold_ms == 0) {
+        return 0;
+    }
+    error = control_create(run->client, run->grant, run->kill_after_ms,
+                           &run->control);
+    if (error == 0) {
+        environment_add(environment, "PERMIT_CONTROL=%s",
+                        control_name(run->control));
+    }
+    return error;
+}
+
 /* --------------------------------------------------------------- the end */
 
 struct giving_back {
     struct permit_client *client;
     struct permit_grant *grant;
+    struct control *control;
     enum permit_status status;
 };
 
@@ -159,22 +179,24 @@ static void *give_back_thread(void *arg)
     struct giving_back *giving = arg;
 
     giving->status = permit_grant_release(giving->grant, 0);
+    control_destroy(giving->control);
     permit_grant_destroy(giving->grant);
     permit_client_destroy(giving->client);
     return NULL;
 }
 
 /* Release and Bye, and at most a second for the answers. Takes ownership of
- * both. Returns PERMIT_E_NO_ANSWER if that was not enough. */
-static enum permit_status give_back(struct permit_client *client,
-                                    struct permit_grant *grant)
+ * client, grant and control. Returns PERMIT_E_NO_ANSWER if that was not enough.
+ */
+static enum permit_status give_back(const struct run *run)
 {
     /* The thread may outlive this call, until the process ends. */
     static struct giving_back giving;
     struct timespec until;
     pthread_t thread;
 
-    giving = (struct giving_back){client, grant, PERMIT_OK};
+    giving =
+        (struct giving_back){run->client, run->grant, run->control, PERMIT_OK};
     if (pthread_create(&thread, NULL, give_back_thread, &giving) != 0) {
         (void)give_back_thread(&giving);
         return giving.status;
@@ -254,7 +276,7 @@ static int run_with(struct run *run, const struct environment *environment)
         run_watch(run, &result);
     }
     if (run->grant != NULL) {
-        status = give_back(run->client, run->grant);
+        status = give_back(run);
     }
     if (error < 0 && error != -EPIPE) {
         report_error(run->options, "not_started", "%s", strerror(-error));
@@ -273,6 +295,7 @@ static int run_granted(struct run *run, long depth)
     /* Before the rest is asked for: this process may be stopped in between. */
     int64_t now_ms = clock_now_ms();
     int64_t left_ms = permit_grant_left_ms(run->grant);
+    int error;
 
     environment_fill(&environment, run->options, run->client, run->grant,
                      depth);
@@ -281,7 +304,7 @@ static int run_granted(struct run *run, long depth)
     status_fd_granted(run->status, run->client, run->grant);
     if (left_ms <= 0 || permit_client_fd(run->client) < 0) {
         status_fd_lost(run->status, PERMIT_LOSS_SESSION);
-        (void)give_back(run->client, run->grant);
+        (void)give_back(run);
         return report_status(run->options, NULL, PERMIT_E_LOST);
     }
     /* However short the hold is, and the server may cap it, the command has a
@@ -294,6 +317,12 @@ static int run_granted(struct run *run, long depth)
     run->deadline_ms = run->options->on_lost == OPTIONS_LOST_IGNORE
                            ? NEVER_MS
                            : now_ms + left_ms;
+    error = allow_renewals(run, &environment);
+    if (error < 0) {
+        (void)give_back(run);
+        report_error(run->options, "not_started", "%s", strerror(-error));
+        return EXIT_NOT_STARTED;
+    }
     return run_with(run, &environment);
 }
 

@@ -155,7 +155,8 @@ void run_watch(const struct run *run, struct run_result *ret_result)
         {.fd = guard_fd(run->guard), .events = POLLIN},
         {.fd = signals_fd(), .events = POLLIN},
         {.fd = run->grant == NULL ? -1 : permit_grant_event_fd(run->grant),
-         .events = POLLIN}};
+         .events = POLLIN},
+        {.fd = control_fd(run->control), .events = POLLIN}};
 
     do {
         int timeout_ms = look(&watch);
@@ -164,8 +165,12 @@ void run_watch(const struct run *run, struct run_result *ret_result)
             events[2].fd = -1; /* It stays readable. */
         }
         ret_result->report.type = GUARD_REPORT_STARTED;
-        if (poll(events, 3, timeout_ms) <= 0) {
+        if (poll(events, 4, timeout_ms) <= 0) {
             continue; /* Time to look; or EINTR, and the pipe says of what. */
+        }
+        if (events[3].revents != 0) {
+            (void)look(&watch); /* Tells the guard. */
+            control_settle(run->control, watch.is_lost);
         }
         if (events[1].revents != 0) {
             pass_on_signals(&watch);

@@ -10,6 +10,7 @@
  * --on-lost=ignore.
  */
 
+#include "control.h"
 #include "guard.h"
 #include "options.h"
 #include "status_fd.h"
@@ -20,6 +21,7 @@ struct run {
     struct guard *guard;
     struct permit_client *client;
     struct permit_grant *grant; /* NULL: it runs without a permit. */
+    struct control *control;    /* NULL: its hold cannot be renewed. */
     int64_t deadline_ms;        /* What the guard was told with its go. */
     int64_t kill_after_ms;
 };
