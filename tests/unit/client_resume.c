@@ -451,7 +451,7 @@ END_TEST
 /* -------------------------------------------------------------------- lists
  */
 
-START_TEST(a_list_that_makes_no_sense_ends_the_session)
+START_TEST(c19_a_list_that_makes_no_sense_ends_the_session)
 {
     uint64_t a = client_script_acquire(&script, "a", -1, 0, false);
     uint64_t b = client_script_ask(&script, "b", WIRE_POST);
@@ -476,7 +476,7 @@ START_TEST(a_list_that_makes_no_sense_ends_the_session)
 }
 END_TEST
 
-START_TEST(a_list_without_an_end_ends_the_session)
+START_TEST(c19_a_list_without_an_end_ends_the_session)
 {
     uint64_t hello;
 
@@ -620,9 +620,9 @@ END_TEST
 
 static void add_lists(TCase *lists)
 {
-    tcase_add_loop_test(lists, a_list_that_makes_no_sense_ends_the_session, 0,
-                        4);
-    tcase_add_test(lists, a_list_without_an_end_ends_the_session);
+    tcase_add_loop_test(lists, c19_a_list_that_makes_no_sense_ends_the_session,
+                        0, 4);
+    tcase_add_test(lists, c19_a_list_without_an_end_ends_the_session);
     tcase_add_test(lists, a_grant_that_comes_lost_is_believed_in_by_nobody);
 }
 
