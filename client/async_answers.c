@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "list.h"
 #include "memory.h"
+#include "transport.h"
 
 /* ------------------------------------------------------------------- grants
  */
@@ -388,6 +389,8 @@ static void take_event(struct permit_async *client,
 {
     switch (event->type) {
     case CORE_EVENT_READY:
+        transport_set_timeout(client->fd,
+                              core_session_timeout_ns(client->core));
         backoff_succeed(&client->backoff);
         settings_log(&client->settings, PERMIT_LOG_INFO,
                      "connected to %s, session %" PRIu64,

@@ -12,11 +12,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* When a peer's machine is gone, the kernel says so about as soon as the
- * session timeout does, for those who have no heartbeat under way. */
-#define KEEPALIVE_IDLE_S 10
-#define KEEPALIVE_INTERVAL_S 5
-#define KEEPALIVE_COUNT 3
+#include "transport.h"
+
+/* How long a peer may acknowledge nothing, until Welcome says another. */
+#define TIMEOUT_NS INT64_C(25000000000)
 
 /* An equal share of what is left, so that a dead address does not take the
  * others' time. */
@@ -46,16 +45,10 @@ static void say_errno(struct connector *connector, int error)
 static void tune(int fd)
 {
     static const int on = 1;
-    static const int idle_s = KEEPALIVE_IDLE_S;
-    static const int interval_s = KEEPALIVE_INTERVAL_S;
-    static const int count = KEEPALIVE_COUNT;
 
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s,
-                     sizeof(interval_s));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+    transport_set_timeout(fd, TIMEOUT_NS);
 }
 
 static socklen_t name_bytes(const struct sockaddr_storage *name)

@@ -169,6 +169,9 @@ uint64_t core_session_id(const struct core *core);
 /* How often it pings; 0 before the first Welcome. */
 int64_t core_heartbeat_ns(const struct core *core);
 
+/* How long a line may be silent; 0 before the first Welcome. */
+int64_t core_session_timeout_ns(const struct core *core);
+
 /* Since core_create(). */
 const struct permit_counters *core_counters(const struct core *core);
 

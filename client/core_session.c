@@ -473,6 +473,11 @@ uint64_t core_session_id(const struct core *core)
     return core->session.id;
 }
 
+int64_t core_session_timeout_ns(const struct core *core)
+{
+    return core->timeout_ns;
+}
+
 int64_t core_heartbeat_ns(const struct core *core)
 {
     return core->ping_interval_ns;

@@ -198,6 +198,7 @@ static void take_lost(struct permit_client *client,
 
 static void take_ready(struct permit_client *client)
 {
+    transport_set_timeout(client->fd, core_session_timeout_ns(client->core));
     backoff_succeed(&client->backoff);
     settings_log(
         &client->settings, PERMIT_LOG_INFO, "connected to %s, session %" PRIu64,

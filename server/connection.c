@@ -179,9 +179,11 @@ static void on_event(struct bufferevent *events, short what, void *arg)
     } else if ((what & BEV_EVENT_TIMEOUT) != 0) {
         end_by_server(connection, "slow_consumer");
     } else {
-        connection->close_reason = error == ETIMEDOUT ? "silence" : "reset";
-        connection->is_dead = true;
         connection->how = who_ended(error);
+        connection->close_reason =
+            connection->how == SESSION_DISCONNECT_BY_CLIENT ? "reset"
+                                                            : "silence";
+        connection->is_dead = true;
     }
     connections_set_closing(connection);
     options->want_turn(options->arg, false);
@@ -310,7 +312,9 @@ static void set_socket_options(int fd, int64_t session_timeout_ms)
     int probes = 3;
     unsigned user_timeout_ms = (unsigned)session_timeout_ms;
 
-    /* Each is a help and none a need: a failure changes nothing. */
+    /* The kernel gives a line up when what was sent is not acknowledged for a
+     * session timeout, as silence of that length does: no earlier. Each is a
+     * help and none a need: a failure changes nothing. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds,
