@@ -162,6 +162,7 @@ void model_grant(struct model *model, const struct model_waiter *waiter)
     int64_t hold_ms = waiter->consume ? 0 /* Nothing is held. */
                                       : model_cap_hold(model, waiter->semaphore,
                                                        waiter->hold_ms);
+    struct engine_slots *slots = &model->slots[model->effects_count];
     struct engine_answer *told;
     struct model_grant *made;
 
@@ -179,6 +180,13 @@ void model_grant(struct model *model, const struct model_waiter *waiter)
     }
     if (waiter->consume) {
         return;
+    }
+    if (semaphore->definition.slots) {
+        *slots = owners_lowest(&semaphore->owners, waiter->permits);
+        told->slots = slots;
+        told->semaphore = semaphore->name;
+        (void)owners_take(&semaphore->owners, slots, waiter->permits,
+                          model->fence);
     }
     assert(model->grants_count < MODEL_GRANTS_MAX);
     made = &model->grants[model->grants_count++];
@@ -228,6 +236,7 @@ void model_give_back(struct model *model, size_t i, uint32_t permits)
     struct model_semaphore *semaphore = &model->semaphores[row];
 
     assert(permits <= model->grants[i].permits);
+    owners_give_back(&semaphore->owners, model->grants[i].id, permits);
     model->grants[i].permits -= permits;
     if (model->grants[i].permits == 0) {
         REMOVE(model->grants, model->grants_count, i);

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "engine.h"
+#include "owners.h"
 
 #define MODEL_SESSIONS_MAX 64
 #define MODEL_SEMAPHORES_MAX 64
@@ -29,7 +30,8 @@ struct model_semaphore {
     bool deleted; /* It has no name any more. */
     char name[LIMIT_NAME_BYTES_MAX + 1];
     struct engine_definition definition;
-    uint64_t value; /* COUNTING: what can be taken now. */
+    uint64_t value;       /* COUNTING: what can be taken now. */
+    struct owners owners; /* Of its slots, if it has them. */
     uint64_t fence;
     uint64_t grants_total;
     uint64_t timeouts_total;
@@ -103,6 +105,7 @@ struct model {
     bool restarted; /* Its counters began anew. */
     struct engine_effect effects[MODEL_EFFECTS_MAX]; /* No RECORD. */
     size_t effects_count;
+    struct engine_slots slots[MODEL_EFFECTS_MAX]; /* By effect: those told. */
 };
 
 /* Empties *model. The limits are not above the sizes of the arrays. */

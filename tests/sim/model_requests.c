@@ -200,6 +200,9 @@ static struct engine_definition merge(struct engine_definition merged,
     if (asked->fields & ENGINE_FIELD_HOLD) {
         merged.hold_ms = asked->hold_ms;
     }
+    if (asked->fields & ENGINE_FIELD_SLOTS) {
+        merged.slots = asked->slots;
+    }
     return merged;
 }
 
@@ -210,7 +213,21 @@ static bool makes_sense(const struct engine_definition *definition)
     return (definition->kind == ENGINE_BOUNDED || counting) &&
            (definition->permits > 0 || counting) &&
            definition->permits <= LIMIT_PERMITS_MAX &&
-           definition->max_wait_ms >= -1 && definition->hold_ms >= 0;
+           definition->max_wait_ms >= -1 && definition->hold_ms >= 0 &&
+           (!definition->slots ||
+            (!counting && definition->permits <= LIMIT_SLOTS_MAX));
+}
+
+/* Are there as many semaphores with slots as there may be? */
+static bool slots_are_used_up(const struct model *model)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < MODEL_SEMAPHORES_MAX; i++) {
+        count +=
+            model->semaphores[i].used && model->semaphores[i].definition.slots;
+    }
+    return count >= model->limits.max_semaphores_with_slots;
 }
 
 /* Finds a free row for a new semaphore, or MODEL_SEMAPHORES_MAX. */
@@ -249,6 +266,12 @@ define(struct model *model, const struct engine_event *event, size_t *ret_row)
          (merged.kind != old.kind ||
           (old.kind == ENGINE_COUNTING && merged.permits != old.permits)))) {
         return PERMIT_E_INVALID;
+    }
+    if (!is_new && merged.slots != old.slots && model_held(model, row) > 0) {
+        return PERMIT_E_CONFLICT;
+    }
+    if (merged.slots && !old.slots && slots_are_used_up(model)) {
+        return PERMIT_E_TOO_MANY;
     }
     if (is_new) {
         row = free_row(model);

@@ -43,6 +43,16 @@
             .definition = {.fields = ENGINE_FIELD_PERMITS, .permits = (n)}     \
         }                                                                      \
     }
+#define NUMBERED(n, on)                                                        \
+    {                                                                          \
+        .type = ENGINE_DEFINE, .request_id = 1, .define = {                    \
+            .semaphore = "jobs",                                               \
+            .definition = {.fields =                                           \
+                               ENGINE_FIELD_PERMITS | ENGINE_FIELD_SLOTS,      \
+                           .permits = (n),                                     \
+                           .slots = (on)}                                      \
+        }                                                                      \
+    }
 #define DELETE(ms, forced, grace)                                              \
     {                                                                          \
         .type = ENGINE_DELETE, AT(ms), .request_id = 1, .delete = {            \
@@ -51,10 +61,10 @@
             .grace_ms = (grace)                                                \
         }                                                                      \
     }
-#define SLOTS(n)                                                               \
+#define TOKENS(n)                                                              \
     {                                                                          \
         .type = ENGINE_DEFINE, .request_id = 1, .define = {                    \
-            .semaphore = "slots",                                              \
+            .semaphore = "tokens",                                             \
             .definition = {.fields = ENGINE_FIELD_KIND | ENGINE_FIELD_PERMITS, \
                            .kind = ENGINE_COUNTING,                            \
                            .permits = (n)}                                     \
@@ -63,7 +73,7 @@
 #define TAKE(ms, session, request, n, wait, for_good)                          \
     {                                                                          \
         .type = ENGINE_ACQUIRE, AT(ms), FROM(session, request), .acquire = {   \
-            .semaphore = "slots",                                              \
+            .semaphore = "tokens",                                             \
             .permits = (n),                                                    \
             .wait_ms = (wait),                                                 \
             .consume = (for_good)                                              \
@@ -72,7 +82,7 @@
 #define POST(ms, session, request, n)                                          \
     {                                                                          \
         .type = ENGINE_POST, AT(ms), FROM(session, request), .post = {         \
-            .semaphore = "slots",                                              \
+            .semaphore = "tokens",                                             \
             .permits = (n)                                                     \
         }                                                                      \
     }
@@ -114,6 +124,9 @@
 #define GRANTED(session, request, grant, waited, hold)                         \
     "  -> s" #session " r" #request " acquire: ok grant=" #grant               \
     " waited=" #waited " hold=" #hold "\n"
+#define NUMBERS(session, request, grant, slots)                                \
+    "  -> s" #session " r" #request " acquire: ok grant=" #grant               \
+    " waited=0 hold=0 slots=" slots "\n"
 #define REFUSED(session, request, why)                                         \
     "  -> s" #session " r" #request " acquire: " why "\n"
 #define DONE(session, request, what)                                           \
@@ -235,7 +248,7 @@ static const struct {
                  REFUSED(102, 3, "not_found") DONE(101, 4, "release: ok")
                      DONE(101, 5, "release: expired")},
     {"a post serves who waits, and tells what is left",
-     {SLOTS(0), TAKE(0, 101, 1, 2, -1, false), TAKE(0, 102, 2, 1, -1, true),
+     {TOKENS(0), TAKE(0, 101, 1, 2, -1, false), TAKE(0, 102, 2, 1, -1, true),
       POST(3, 102, 3, 5), RELEASE(4, 101, 4, 1, 0), RELEASE(4, 102, 5, 2, 0),
       POST(5, 0, 6, LIMIT_PERMITS_MAX - 3),
       POST(5, 0, 7, LIMIT_PERMITS_MAX - 4)},
@@ -252,6 +265,24 @@ static const struct {
          GRANTED(101, 2, 104, 0, 0) GRANTED(102, 3, 105, 0, 0)
              DONE(102, 6, "release: ok") REFUSED(101, 4, "too_many")
                  GRANTED(102, 5, 106, 8, 0)},
+    {"a grant gets the lowest slots, and of a part the highest come back",
+     {NUMBERED(4, true), ACQUIRE(0, 101, 1, 2, 0, 0),
+      ACQUIRE(0, 102, 2, 2, 0, 0), RELEASE(0, 102, 3, 2, 1),
+      RELEASE(0, 101, 4, 1, 1), ACQUIRE(0, 102, 5, 2, 0, 0),
+      NUMBERED(4, false)},
+     DONE(0, 1, "define: ok") NUMBERS(101, 1, 103, "0-1")
+         NUMBERS(102, 2, 104, "2-3") DONE(102, 3, "release: ok")
+             DONE(101, 4, "release: ok") NUMBERS(102, 5, 105, "1,3")
+                 DONE(0, 1, "define: conflict")},
+    {"slots beyond a shrink retire as they come back",
+     {NUMBERED(2, true), ACQUIRE(0, 101, 1, 1, 0, 0),
+      ACQUIRE(0, 101, 2, 1, 0, 0), NUMBERED(1, true),
+      ACQUIRE(0, 102, 3, 1, -1, 0), RELEASE(0, 101, 4, 1, 0),
+      RELEASE(0, 101, 5, 2, 0), NUMBERED(1025, true)},
+     DONE(0, 1, "define: ok") NUMBERS(101, 1, 103, "0")
+         NUMBERS(101, 2, 104, "1") DONE(0, 1, "define: ok")
+             DONE(101, 4, "release: ok") DONE(101, 5, "release: ok")
+                 NUMBERS(102, 3, 105, "0") DONE(0, 1, "define: invalid")},
     {"only so many wait, and a drain refuses them",
      {ACQUIRE(0, 101, 1, 2, 0, 0), ACQUIRE(0, 101, 2, 1, -1, 0),
       ACQUIRE(0, 101, 3, 1, -1, 0), ACQUIRE(0, 101, 4, 1, -1, 0),
@@ -279,6 +310,7 @@ START_TEST(the_model_tells_the_story)
 {
     static const struct engine_limits limits = {.max_sessions = 8,
                                                 .max_semaphores = 8,
+                                                .max_semaphores_with_slots = 1,
                                                 .max_waiters = 8,
                                                 .max_grants = 8,
                                                 .max_lost = 8,

@@ -28,6 +28,7 @@ QUEUE = "server/engine/queue.c"
 RESTORE = "server/engine/restore.c"
 SEMAPHORES = "server/engine/semaphores.c"
 SESSIONS = "server/engine/sessions.c"
+SLOTS = "server/engine/slots.c"
 STATE = "server/engine/state.c"
 
 # Name, file, old text, new text. Blanks and line ends in the old text stand for
@@ -139,6 +140,24 @@ MUTANTS = [
     ("restart_forgets_a_renewal", RESTORE,
      "acquire_renew(engine, acquire, record->hold_ms); return true;",
      "return true;"),
+    ("slot_0_is_never_given", SLOTS,
+     "free_ones = ~map->taken.words[i];",
+     "free_ones = ~map->taken.words[i] & ~UINT64_C(1);"),
+    ("slot_given_twice", SLOTS,
+     "map->taken.words[i] |= slots->words[i];", ""),
+    ("slots_are_kept", SLOTS,
+     "map->taken.words[slot / WORD_BITS] &= ~bit;", ""),
+    ("part_frees_all_slots", STATE,
+     "slots_give_back(slot_map, acquire->slots, permits)",
+     "slots_give_back(slot_map, acquire->slots, acquire->permits)"),
+    ("slots_change_while_grants_are_out", DEFINITIONS,
+     "definition->slots != had_slots)", "false)"),
+    ("deleted_semaphore_keeps_its_slots", SEMAPHORES,
+     "semaphore->held == 0); give_slot_map(engine, semaphore);",
+     "semaphore->held == 0);"),
+    ("restart_takes_any_slots", RESTORE,
+     "return slots_are_free(slot_map, &record->slots, "
+     "slot_map == NULL ? 0 : record->permits);", "return true;"),
     ("grace_outlives_hold", STATE,
      "acquire->deadline.position == 0 || acquire->deadline.time_ns > end_ns",
      "true"),

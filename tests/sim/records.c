@@ -42,13 +42,15 @@ static bool is_whole(const struct engine_record *record)
     bool opened = record->type == ENGINE_RECORD_SESSION_OPENED;
     bool timed = opened || record->type == ENGINE_RECORD_REVOKED;
     bool held = granted || record->type == ENGINE_RECORD_RENEWED;
-    unsigned used = (record->semaphore[0] != '\0' ? USE_NAME : 0u) |
-                    (record->grant_id != 0 ? USE_GRANT : 0u) |
-                    (record->permits != 0 ? USE_PERMITS : 0u) |
-                    (record->acquire_id != 0 ? USE_ACQUIRE : 0u) |
-                    (record->loss != 0 ? USE_LOSS : 0u) |
-                    (record->definition.fields != 0 ? USE_DEFINITION : 0u) |
-                    (record->request_id != 0 ? USE_REQUEST : 0u);
+    unsigned used =
+        (record->semaphore[0] != '\0' ? USE_NAME : 0u) |
+        (record->grant_id != 0 ? USE_GRANT : 0u) |
+        (record->permits != 0 ? USE_PERMITS : 0u) |
+        (record->acquire_id != 0 ? USE_ACQUIRE : 0u) |
+        (record->loss != 0 ? USE_LOSS : 0u) |
+        /* Where it has slots it has no definition. */
+        (!granted && record->definition.fields != 0 ? USE_DEFINITION : 0u) |
+        (record->request_id != 0 ? USE_REQUEST : 0u);
 
     if (record->type < ENGINE_RECORD_DEFINED ||
         record->type > ENGINE_RECORD_RENEWED) {
@@ -161,6 +163,8 @@ struct engine_record records_spoil(const struct engine_record *record,
     } else if (field == 0 && record->type == ENGINE_RECORD_GRANTED &&
                random_chance(random, 50)) {
         spoilt.session_id = UINT64_MAX;
+    } else if (field == 0 && record->type == ENGINE_RECORD_GRANTED) {
+        spoilt.slots.words[0] ^= 1; /* One too many, or too few. */
     } else if (field == USE_REQUEST) {
         spoil_field(&spoilt, 0, random_chance(random, 50));
     } else {

@@ -9,6 +9,7 @@
 
 #include "engine.h"
 #include "laws.h"
+#include "laws_slots.h"
 #include "model.h"
 #include "pipeline.h"
 #include "records.h"
@@ -27,6 +28,7 @@ struct run {
     struct engine *follower; /* Lives from the records alone. */
     uint64_t follower_fence; /* Its first, as a clock gave it. */
     struct laws *laws;
+    struct slot_laws *slot_laws;
     struct pipeline *pipeline;
     struct engine_event event;
     size_t matched; /* Of the model's effects, how many have come. */
@@ -115,6 +117,7 @@ static void drain(struct run *run)
             printf("%s\n", transcript_effect(&effect, line));
         }
         laws_effect(run->laws, &effect);
+        check(run, slot_laws_effect(run->slot_laws, &effect));
         pipeline_effect(run->pipeline, &effect);
         if (effect.type != ENGINE_EFFECT_RECORD) {
             match(run, &effect);
@@ -332,9 +335,10 @@ static bool set_up(struct run *run)
     run->engine = new_engine(run, WORLD_FIRST_FENCE);
     run->follower = new_engine(run, run->follower_fence);
     run->laws = laws_create();
+    run->slot_laws = slot_laws_create();
     run->pipeline = pipeline_create(run->seed);
     if (run->model == NULL || run->engine == NULL || run->follower == NULL ||
-        run->laws == NULL || run->pipeline == NULL) {
+        run->laws == NULL || run->slot_laws == NULL || run->pipeline == NULL) {
         printf("FAILED: no memory\n");
         return false;
     }
@@ -347,6 +351,7 @@ static void tear_down(struct run *run)
     engine_destroy(run->engine);
     engine_destroy(run->follower);
     laws_destroy(run->laws);
+    slot_laws_destroy(run->slot_laws);
     pipeline_destroy(run->pipeline);
     free(run->model);
 }

@@ -95,13 +95,14 @@ static void describe(const struct engine_event *event, char *text, size_t size)
         snprintf(
             text, size,
             "%s fields=%u kind=%d permits=%u max_queue=%u max_wait=%" PRId64
-            " hold=%" PRId64,
+            " hold=%" PRId64 " slots=%d",
             event->define.semaphore, event->define.definition.fields,
             (int)event->define.definition.kind,
             event->define.definition.permits,
             event->define.definition.max_queue,
             event->define.definition.max_wait_ms,
-            event->define.definition.hold_ms);
+            event->define.definition.hold_ms,
+            (int)event->define.definition.slots);
         break;
     case ENGINE_DELETE:
         snprintf(text, size, "%s%s grace=%" PRId64, event->delete.semaphore,
@@ -129,6 +130,29 @@ char *transcript_event(const struct engine_event *event,
     return line;
 }
 
+/* " slots=0,2-4", as much of it as there is room for. */
+static void describe_slots(const struct engine_slots *slots, char *text,
+                           size_t size)
+{
+    uint32_t list[LIMIT_SLOTS_MAX];
+    size_t count = engine_slots_list(slots, list);
+    size_t used = 0;
+    size_t last;
+
+    for (size_t i = 0; i < count && used + 24 < size; i = last + 1) {
+        last = i;
+        while (last + 1 < count && list[last + 1] == list[last] + 1) {
+            last++;
+        }
+        used += (size_t)snprintf(text + used, size - used, "%s%u",
+                                 i == 0 ? " slots=" : ",", list[i]);
+        if (last > i) {
+            used +=
+                (size_t)snprintf(text + used, size - used, "-%u", list[last]);
+        }
+    }
+}
+
 static void describe_answer(const struct engine_answer *answer, char *text,
                             size_t size)
 {
@@ -144,9 +168,12 @@ static void describe_answer(const struct engine_answer *answer, char *text,
     text += used;
     size -= (size_t)used;
     if (granted) {
-        snprintf(text, size,
-                 " grant=%" PRIu64 " waited=%" PRId64 " hold=%" PRId64,
-                 answer->grant_id, answer->waited_ms, answer->hold_ms);
+        used = snprintf(text, size,
+                        " grant=%" PRIu64 " waited=%" PRId64 " hold=%" PRId64,
+                        answer->grant_id, answer->waited_ms, answer->hold_ms);
+        if (answer->slots != NULL) {
+            describe_slots(answer->slots, text + used, size - (size_t)used);
+        }
     } else if (blocked) {
         snprintf(text, size, " position=%" PRIu64 " in_the_way=%" PRIu64,
                  answer->position, answer->permits_in_the_way);
@@ -194,6 +221,16 @@ char *transcript_effect(const struct engine_effect *effect,
     return line;
 }
 
+static bool are_same_slots(const struct engine_answer *one,
+                           const struct engine_answer *other)
+{
+    if (one->slots == NULL || other->slots == NULL) {
+        return one->slots == other->slots;
+    }
+    return memcmp(one->slots, other->slots, sizeof(*one->slots)) == 0 &&
+           strcmp(one->semaphore, other->semaphore) == 0;
+}
+
 static bool is_same_answer(const struct engine_answer *one,
                            const struct engine_answer *other)
 {
@@ -208,9 +245,10 @@ static bool is_same_answer(const struct engine_answer *one,
     if (one->status != PERMIT_OK) {
         return true;
     }
-    return (one->to != ENGINE_ACQUIRE || (one->grant_id == other->grant_id &&
-                                          one->waited_ms == other->waited_ms &&
-                                          one->hold_ms == other->hold_ms)) &&
+    return (one->to != ENGINE_ACQUIRE ||
+            (one->grant_id == other->grant_id &&
+             one->waited_ms == other->waited_ms &&
+             one->hold_ms == other->hold_ms && are_same_slots(one, other))) &&
            (one->to != ENGINE_CANCEL || one->cancelled == other->cancelled) &&
            (one->to != ENGINE_RENEW || one->hold_ms == other->hold_ms) &&
            (one->to != ENGINE_POST || one->available == other->available);

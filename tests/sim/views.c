@@ -59,6 +59,7 @@ static const char *compare_kept(const struct engine_semaphore_view *view,
     SAME(view->definition.max_queue == definition->max_queue);
     SAME(view->definition.max_wait_ms == definition->max_wait_ms);
     SAME(view->definition.hold_ms == definition->hold_ms);
+    SAME(view->definition.slots == definition->slots);
     SAME(view->held == model_held(model, row));
     SAME(view->available == model_available(model, row));
     SAME(view->holders == holders);
@@ -153,6 +154,21 @@ static const char *compare_grant(const struct engine_grant_view *view,
     return NULL;
 }
 
+static const char *compare_slots(const struct engine *engine,
+                                 const struct model *model,
+                                 const struct model_grant *held)
+{
+    const struct engine_slots expected =
+        owners_slots(&model->semaphores[held->semaphore].owners, held->id);
+    uint32_t wanted[LIMIT_SLOTS_MAX];
+    uint32_t list[LIMIT_SLOTS_MAX];
+    size_t count = engine_view_slots(engine, held->id, list);
+
+    SAME(count == engine_slots_list(&expected, wanted));
+    SAME(memcmp(list, wanted, count * sizeof(list[0])) == 0);
+    return NULL;
+}
+
 static const char *compare_grants(const struct engine *engine,
                                   const struct model *model)
 {
@@ -164,6 +180,9 @@ static const char *compare_grants(const struct engine *engine,
         SAME(engine_view_grant(engine, held->session_id, held->acquire_id,
                                &view));
         problem = compare_grant(&view, model, held);
+        if (problem == NULL) {
+            problem = compare_slots(engine, model, held);
+        }
         if (problem != NULL) {
             return problem;
         }

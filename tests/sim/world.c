@@ -83,6 +83,9 @@ static uint32_t some_permits(struct world *world)
     if (random_chance(&world->random, 1)) {
         return LIMIT_PERMITS_MAX - random_below(&world->random, 2);
     }
+    if (world->crowd && random_chance(&world->random, 1)) {
+        return random_between(&world->random, 1, 200);
+    }
     return world->crowd && random_chance(&world->random, 90)
                ? 1
                : random_between(&world->random, 1, world->permits_max);
@@ -327,12 +330,14 @@ static void make_define(struct world *world, struct engine_event *event)
     event->define.semaphore = some_name(world);
     *definition = (struct engine_definition){
         .fields = random_below(random, 32) |
-                  (random_chance(random, 60) ? ENGINE_FIELD_PERMITS : 0u),
+                  (random_chance(random, 60) ? ENGINE_FIELD_PERMITS : 0u) |
+                  (random_chance(random, 25) ? ENGINE_FIELD_SLOTS : 0u),
         .kind = random_chance(random, 60) ? ENGINE_BOUNDED : ENGINE_COUNTING,
         .permits = random_between(random, 1, world->permits_max + 2),
         .max_queue = random_below(random, 8),
         .max_wait_ms = random_chance(random, 50) ? -1 : some_ms(world),
-        .hold_ms = random_chance(random, 50) ? 0 : some_ms(world)};
+        .hold_ms = random_chance(random, 50) ? 0 : some_ms(world),
+        .slots = random_chance(random, 60)};
     if (world->crowd) {
         definition->fields &= ~(uint32_t)ENGINE_FIELD_MAX_QUEUE;
         definition->fields |= ENGINE_FIELD_PERMITS;

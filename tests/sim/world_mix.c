@@ -50,6 +50,7 @@ static void init_limits(struct world *world)
     world->limits = (struct engine_limits){
         .max_sessions = random_between(random, 4, 12),
         .max_semaphores = world->names + random_below(random, 4),
+        .max_semaphores_with_slots = random_below(random, world->names + 2),
         .max_waiters = tight ? random_between(random, 3, 12) : 60,
         .max_grants = tight ? random_between(random, 3, 12) : 50,
         .max_lost = random_between(random, 1, 8),
@@ -59,6 +60,7 @@ static void init_limits(struct world *world)
         world->limits =
             (struct engine_limits){.max_sessions = 12,
                                    .max_semaphores = 64,
+                                   .max_semaphores_with_slots = 2,
                                    .max_waiters = 1800,
                                    .max_grants = 1800,
                                    .max_lost = random_between(random, 1, 1000),
