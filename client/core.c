@@ -300,9 +300,8 @@ bool core_next_event(struct core *core, struct core_event *ret_event)
 
 int64_t core_next_deadline(const struct core *core)
 {
-    bool has_events = core->walk != CORE_WALK_NONE ||
-                      core->state == CORE_STATE_BROKEN ||
-                      core->state == CORE_STATE_SETTLING;
+    bool has_events = core->walk != CORE_WALK_NONE || /* As in SETTLING. */
+                      core->state == CORE_STATE_BROKEN;
 
     return has_events ? 0 : core->due_ns;
 }

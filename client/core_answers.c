@@ -250,9 +250,6 @@ bool core_take_message(struct core *core, struct core_event *ret_event)
     enum wire_server_type type = core->message.type;
     struct request *request = core_find_request(core, core->message.id);
 
-    if (type == WIRE_GOAWAY) {
-        return false;
-    }
     if (type == WIRE_WAITING) {
         return take_waiting(core, request, ret_event);
     }

@@ -32,9 +32,9 @@ void core_remove_request(struct core *core, struct request *request)
 void core_remove_grant(struct core *core, struct held_grant *grant)
 {
     if (grant != NULL) {
-        if (core->next_grant == &grant->entry) {
-            core->next_grant = grant->entry.next;
-        }
+        /* A walk removes only what it has passed, and nobody else while it is
+         * under way. */
+        assert(core->next_grant != &grant->entry);
         id_table_remove(&core->grants, &grant->entry);
         memory_give(&core->allocator, grant);
     }

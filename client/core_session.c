@@ -233,8 +233,7 @@ int64_t core_line_due(const struct core *core)
 {
     int64_t due_ns = core->is_believed ? core->believed_until_ns : CORE_NEVER;
 
-    if (core->state == CORE_STATE_OPENING ||
-        core->state == CORE_STATE_LISTING) {
+    if (core->state == CORE_STATE_OPENING) {
         due_ns = min_ns(due_ns, core->welcome_by_ns);
     } else if (core->state == CORE_STATE_READY) {
         due_ns = min_ns(due_ns, min_ns(silent_at(core), ping_at(core)));
@@ -245,15 +244,14 @@ int64_t core_line_due(const struct core *core)
 /* What the session's grants are lost by, they are lost by in the walk. */
 void core_take_line_due(struct core *core)
 {
-    bool is_opening =
-        core->state == CORE_STATE_OPENING || core->state == CORE_STATE_LISTING;
     bool is_over = core->is_believed && core->now_ns >= core->believed_until_ns;
 
     core_walk(core, CORE_WALK_DUE);
     core->is_believed = core->is_believed && !is_over;
     if (is_over && core->state == CORE_STATE_DOWN) {
         end_session(core, true);
-    } else if (is_opening && core->now_ns >= core->welcome_by_ns) {
+    } else if (core->state == CORE_STATE_OPENING &&
+               core->now_ns >= core->welcome_by_ns) {
         core_break(core, PERMIT_E_DISCONNECTED, "no answer to Hello in time");
     } else if (core->state == CORE_STATE_READY &&
                (is_over || core->now_ns >= silent_at(core))) {
@@ -336,7 +334,7 @@ static bool is_sound_welcome(const struct core *core)
     const struct wire_welcome *welcome = &core->message.welcome;
 
     return core->message.id == core->hello_id && welcome->session_id != 0 &&
-           welcome->heartbeat_ms > 0 && welcome->linger_ms >= 0 &&
+           welcome->heartbeat_ms > 0 &&
            core_ns_from_ms(welcome->session_timeout_ms) >= PINGS_PER_TIMEOUT &&
            welcome->resumed == (welcome->session_id == core->session.id);
 }

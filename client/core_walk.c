@@ -108,7 +108,7 @@ static bool visit_grant(struct core *core, struct held_grant *grant,
     bool is_heard;
 
     switch (core->walk) {
-    case CORE_WALK_NONE:
+    case CORE_WALK_NONE: /* Unreached: only a walk visits. */
         break;
     case CORE_WALK_DUE:
         if (core->session.id != 0 && !core->is_believed) {
@@ -135,7 +135,7 @@ static bool visit_request(struct core *core, struct request *request,
                           struct core_event *ret_event)
 {
     switch (core->walk) {
-    case CORE_WALK_NONE:
+    case CORE_WALK_NONE: /* Unreached: only a walk visits. */
     case CORE_WALK_RESUMED:
         break;
     case CORE_WALK_DUE:

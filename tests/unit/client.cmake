@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 permit_test(client_core SOURCES client_core.c ../support/client_script.c
             LIBS permit_static)
+permit_test(client_core_edges
+            SOURCES client_core_edges.c ../support/client_script.c
+            LIBS permit_static)
 permit_test(client_opening SOURCES client_opening.c ../support/client_script.c
             LIBS permit_static)
 permit_test(client_hostile SOURCES client_hostile.c ../support/client_script.c
             LIBS permit_static)
 permit_test(client_resume SOURCES client_resume.c ../support/client_script.c
             LIBS permit_static)
-foreach(name client_core client_hostile client_opening client_resume)
+foreach(name client_core client_core_edges client_hostile client_opening client_resume)
   target_include_directories(test_${name}
     PRIVATE ${PROJECT_SOURCE_DIR}/client ${PROJECT_SOURCE_DIR}/proto)
 endforeach()

@@ -421,7 +421,8 @@ END_TEST
 START_TEST(a_refused_resume_ends_the_session_if_it_never_will_be)
 {
     static const enum permit_status reasons[] = {
-        PERMIT_E_DENIED, PERMIT_E_TOO_MANY, PERMIT_E_UNAVAILABLE};
+        PERMIT_E_DENIED, PERMIT_E_TOO_MANY, PERMIT_E_UNAVAILABLE,
+        PERMIT_E_RECOVERING};
     uint64_t hello;
 
     client_script_break(&script);
@@ -636,7 +637,7 @@ static void add_ends(TCase *ends_case)
                         (int)(sizeof(ends) / sizeof(*ends)));
     tcase_add_test(ends_case, a_shutdown_is_gone_on_from_and_says_when);
     tcase_add_loop_test(
-        ends_case, a_refused_resume_ends_the_session_if_it_never_will_be, 0, 3);
+        ends_case, a_refused_resume_ends_the_session_if_it_never_will_be, 0, 4);
     tcase_add_test(ends_case,
                    a_session_that_is_ended_without_a_line_leaves_nothing);
 }
