@@ -238,6 +238,28 @@ def test_a6_nobody_is_accepted_while_it_ends(start_daemon):
     assert daemon.wait() == 0
 
 
+@pytest.mark.parametrize("linger_ms", [0, 60000])
+def test_a_drain_as_users_of_the_library_see_it(start_daemon, start_user,
+                                                linger_ms):
+    daemon = start_daemon()
+    with daemon.client() as line:
+        line.define("jobs")
+        holder, waiter, idle = [start_user(daemon, linger_ms=linger_ms)
+                                for _ in range(3)]
+        holder.acquire("jobs")
+        waiter.say("acquire", "jobs", -1, 0)
+        eventually(lambda: line.query("jobs").waiters == 1)
+        daemon.send_signal(signal.SIGUSR2)
+        assert waiter.answer() == "PERMIT_E_DRAINING 0"
+        assert line.wait_goaway() == "DRAINING"
+        for user in (waiter, idle):  # They come back no earlier than asked to.
+            eventually(lambda user=user: user.ask("acquire", "jobs", -1, 0) ==
+                       "PERMIT_E_DRAINING 0", interval=0.2)
+        assert holder.ask("valid") == "1"
+        assert holder.ask("release") == "PERMIT_OK"
+    assert daemon.wait() == 0
+
+
 def test_a8_what_a_user_of_the_library_starts_has_no_descriptor_of_ours(
         shared, jobs, start_user):
     with shared.client() as line:

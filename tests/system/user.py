@@ -57,9 +57,13 @@ class User:
     def send_signal(self, number):
         self.process.send_signal(number)
 
+    def begin_end(self):
+        self.send_signal(signal.SIGCONT)
+        self.process.stdin.close()
+        self.process.stdin = None
+
     def end(self):
         """It ends by itself, cleanly."""
-        self.send_signal(signal.SIGCONT)
         _, error = self.process.communicate(timeout=PATIENCE)
         assert (self.process.returncode, error) == (0, b"")
 
@@ -73,5 +77,7 @@ def fixture_start_user():
         users.append(User(*args, **options))
         return users[-1]
     yield start
+    for user in users:
+        user.begin_end()
     for user in users:
         user.end()
