@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What the non-blocking face grants by itself. Its server is never there. */
+/* What the non-blocking face grants, and refuses, by itself. Its server is
+ * never there. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,22 @@ START_TEST(a_client_that_is_destroyed_ends_what_is_local)
 }
 END_TEST
 
+/* The first interval may be next to nothing. */
+START_TEST(while_the_server_is_away_requests_are_refused_at_once)
+{
+    enum permit_status status = PERMIT_OK;
+    char text[512];
+
+    for (int i = 0; i < 20 && status == PERMIT_OK; i++) {
+        async_script_run(&script);
+        status = permit_async_ping(script.client, NULL, NULL);
+    }
+    ck_assert_int_eq(status, PERMIT_E_DISCONNECTED);
+    permit_async_last_error(script.client, text, sizeof(text));
+    ck_assert_str_eq(text, "unix:/nowhere: No such file or directory");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("client_async_local");
@@ -187,6 +204,8 @@ int main(void)
     tcase_add_test(tcase, a_local_wait_is_cancelled);
     tcase_add_test(tcase, what_can_never_be_local_fails);
     tcase_add_test(tcase, a_client_that_is_destroyed_ends_what_is_local);
+    tcase_add_test(tcase,
+                   while_the_server_is_away_requests_are_refused_at_once);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
