@@ -16,12 +16,14 @@ import pytest
 
 import wire
 from cli import PATIENCE, define, finish, fixture_jobs, permit
-from conftest import eventually
+from conftest import eventually, session_of
+from fenced import REJECTED, Table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SOURCES = ROOT / "client" / "examples"
 PROGRAMS = pathlib.Path(os.environ["PERMIT_BIN"]).parent.parent / "examples"
-ALL = {"acquire": [], "fifty_users": ["jobs"], "libevent": ["jobs", "1"],
+ALL = {"acquire": [], "fenced_table": [":memory:", "jobs"],
+       "fifty_users": ["jobs"], "libevent": ["jobs", "1"],
        "poll": ["jobs"], "signal": ["wait", "jobs"],
        "worker_pool": ["jobs", "1", "1", "50"]}
 NO_CONNECTION = {"fifty_users": 69, "signal": 69, "worker_pool": 69}
@@ -120,6 +122,89 @@ def test_acquire_works_under_a_permit(shared):
     assert int(re.fullmatch(r"working, with fence (\d+)\n", out)[1]) > 0
     assert shared.semaphore("jobs")["held"] == 0
     assert permit(shared, "delete", "jobs").returncode == 0
+
+
+# ------------------------------------------------------------------- fenced_table
+
+def write(holder, text):
+    holder.stdin.write(text + "\n")
+    holder.stdin.flush()
+
+
+def start_holder(daemon, table, jobs):
+    """One that has written a row; returns it and its slot."""
+    holder = start(daemon.addresses[0], "fenced_table", table.path, jobs,
+                   stdin=subprocess.PIPE)
+    granted = re.fullmatch(r"granted: fence \d+, slot (\d+)\n",
+                           line(holder.stdout))
+    write(holder, f"{holder.pid} is here")
+    assert line(holder.stdout) == f"written: {holder.pid} is here\n"
+    return holder, int(granted[1])
+
+
+def assert_rejected(holder):
+    holder.wait(PATIENCE)
+    code, out, err = finish(holder)
+    assert (code, out) == (REJECTED, "")
+    assert "rejected: slot 0 has seen a higher fence than" in err
+
+
+def test_a_holder_that_was_stopped_is_rejected(start_daemon, jobs, tmp_path):
+    """For longer than its session; another has written meanwhile."""
+    daemon = start_daemon(session_of(0.6))
+    table = Table(tmp_path / "table")
+    define(daemon, jobs, 1)
+    late, _ = start_holder(daemon, table, jobs)
+    late.send_signal(signal.SIGSTOP)
+    second, _ = start_holder(daemon, table, jobs)
+    write(late, "late")
+    late.send_signal(signal.SIGCONT)
+    assert_rejected(late)
+    write(second, "in time")
+    assert finish(second) == (0, "written: in time\n", "")
+    assert table.rows() == [f"{late.pid} is here", f"{second.pid} is here",
+                            "in time"]
+
+
+def test_each_slot_has_its_own_highest_fence(start_daemon, jobs, tmp_path):
+    daemon = start_daemon(session_of(0.6))
+    table = Table(tmp_path / "table")
+    assert permit(daemon, "set", jobs, "--permits=2", "--slots").returncode == 0
+    late, _ = start_holder(daemon, table, jobs)
+    other, slot = start_holder(daemon, table, jobs)
+    assert slot == 1
+    write(late, "lower, and not late")
+    assert line(late.stdout) == "written: lower, and not late\n"
+    late.send_signal(signal.SIGSTOP)
+    third, slot = start_holder(daemon, table, jobs)
+    assert slot == 0
+    write(late, "late")
+    late.send_signal(signal.SIGCONT)
+    assert_rejected(late)
+    write(other, "lower, and not late")
+    assert finish(other) == (0, "written: lower, and not late\n", "")
+    assert finish(third)[0] == 0
+
+
+def test_a_table_takes_a_row_as_a_whole_or_not_at_all(tmp_path):
+    table = Table(tmp_path / "table")
+    assert table.write(7, "a") and table.write(7, "b")
+    assert table.write(9, "it's \"c\"", slots=[1, 2])
+    assert not table.write(6, "d")
+    assert not table.write(8, "e", slots=[0, 2])
+    assert table.rows() == ["a", "b", "it's \"c\""]
+    assert table.fences() == {0: 7, 1: 9, 2: 9}
+
+
+def test_a_command_of_run_writes_with_its_fence(shared, jobs, tmp_path):
+    table = Table(tmp_path / "table")
+    assert permit(shared, "set", jobs, "--permits=3", "--slots").returncode == 0
+    done = permit(shared, "run", "-p", 2, jobs, "-c",
+                  f"echo row | {PROGRAMS}/fenced_table {table.path};"
+                  "echo $PERMIT_FENCE")
+    assert done.returncode == 0, done.stderr
+    fence = int(done.stdout.split()[-1])
+    assert table.fences() == {0: fence, 1: fence}
 
 
 # ----------------------------------------------------------------------- libevent
