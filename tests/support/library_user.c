@@ -4,6 +4,10 @@
  * that a test can stop it, continue it and bend its clocks.
  *
  *   acquire SEMAPHORE WAIT_MS HOLD_MS   its status, the fence
+ *   take SEMAPHORE WAIT_MS              its status; one permit for good
+ *   post SEMAPHORE PERMITS              its status
+ *   many SEMAPHORE COUNT                how many more grants it has got
+ *   many_valid, many_release            of how many it is so
  *   valid                               1 or 0
  *   until_lost                          when it was no longer valid: monotonic
  *                                       seconds
@@ -23,9 +27,12 @@
 
 #define LINE_BYTES 256
 #define NAME_BYTES 129
+#define GRANTS_MAX 1000
 
 static struct permit_client *client;
 static struct permit_grant *grant;
+static struct permit_grant *grants[GRANTS_MAX]; /* Those of `many`. */
+static unsigned grants_count;
 
 static void say_status(enum permit_status status)
 {
@@ -49,6 +56,62 @@ static void acquire(const char *arguments)
            grant == NULL ? 0 : permit_grant_fence(grant));
 }
 
+static void take(const char *arguments)
+{
+    struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
+    char semaphore[NAME_BYTES];
+    enum permit_status status = PERMIT_E_INVALID;
+
+    if (sscanf(arguments, "%128s %" SCNd64, semaphore, &request.wait_ms) == 2) {
+        request.semaphore = semaphore;
+        request.consume = true;
+        status = permit_acquire(client, &request, NULL);
+    }
+    say_status(status);
+}
+
+static void acquire_many(const char *arguments)
+{
+    struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
+    char semaphore[NAME_BYTES];
+    unsigned count = 0;
+
+    if (sscanf(arguments, "%128s %u", semaphore, &count) == 2) {
+        request.semaphore = semaphore;
+        request.wait_ms = 0;
+    }
+    while (grants_count < count && grants_count < GRANTS_MAX &&
+           permit_acquire(client, &request, &grants[grants_count]) ==
+               PERMIT_OK) {
+        grants_count++;
+    }
+    printf("%u\n", grants_count);
+}
+
+static void count_many(bool is_to_be_released)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < grants_count; i++) {
+        count += is_to_be_released
+                     ? permit_grant_release(grants[i], 0) == PERMIT_OK
+                     : permit_grant_is_valid(grants[i]);
+    }
+    printf("%u\n", count);
+}
+
+static void post(const char *arguments)
+{
+    enum permit_status status = PERMIT_E_INVALID;
+    char semaphore[NAME_BYTES];
+    uint32_t permits;
+
+    if (sscanf(arguments, "%128s %" SCNu32, semaphore, &permits) == 2) {
+        status = permit_post(client, semaphore, permits, NULL);
+    }
+    say_status(status);
+}
+
 static void until_lost(void)
 {
     static const struct timespec moment = {.tv_nsec = 1000000};
@@ -67,6 +130,16 @@ static void obey(const char *command, const char *arguments)
 
     if (strcmp(command, "acquire") == 0) {
         acquire(arguments);
+    } else if (strcmp(command, "take") == 0) {
+        take(arguments);
+    } else if (strcmp(command, "post") == 0) {
+        post(arguments);
+    } else if (strcmp(command, "many") == 0) {
+        acquire_many(arguments);
+    } else if (strcmp(command, "many_valid") == 0) {
+        count_many(false);
+    } else if (strcmp(command, "many_release") == 0) {
+        count_many(true);
     } else if (strcmp(command, "ping") == 0) {
         say_status(permit_ping(client));
     } else if (strcmp(command, "children") == 0) {
@@ -118,6 +191,9 @@ int main(int argc, char **argv)
         obey(line, arguments);
     }
     permit_grant_destroy(grant);
+    while (grants_count > 0) {
+        permit_grant_destroy(grants[--grants_count]);
+    }
     permit_client_destroy(client);
     return EXIT_SUCCESS;
 }
