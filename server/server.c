@@ -50,7 +50,6 @@ void server_stop(struct server *server, enum server_exit exit_code)
 static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
     struct server *server = arg;
-    struct engine_totals totals;
     enum permit_status status;
     uint64_t now_ns;
     uint64_t push_ns;
@@ -73,10 +72,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
                                                      : SERVER_EXIT_STORE);
         return;
     }
-    engine_get_totals(server->engine, &totals);
-    if (server->is_draining && totals.grants == 0) {
-        server_begin_stop(server, "drained");
-    }
+    server_go_on_draining(server);
     if (server->is_stopping && connections_count(server->connections) == 0) {
         server_stop(server, SERVER_EXIT_STOPPED);
     }

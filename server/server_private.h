@@ -26,6 +26,14 @@
 #define NAME_BYTES 96
 #define SIGNALS_COUNT 4
 
+/* What a drain has come to. */
+enum drain {
+    DRAIN_NONE,
+    DRAIN_DUE,      /* When the engine has done what it has to do. */
+    DRAIN_REFUSING, /* All who wait, in slices. */
+    DRAIN_HOLDING   /* Only who holds something is still here. */
+};
+
 struct acceptor {
     struct server *server;
     struct evconnlistener *listener;
@@ -59,7 +67,7 @@ struct server {
     int64_t config_loaded_ms;
     uint64_t start_ns;
     bool last_reload_ok;
-    bool is_draining;
+    enum drain drain;
     bool is_stopping;
     bool fd_limit_reached;
     enum server_exit exit;
@@ -105,6 +113,9 @@ void server_ignore_signals(struct server *server);
 /* Tells every client to go and ends the loop when they are gone, or after 4 s.
  */
 void server_begin_stop(struct server *server, const char *why);
+
+/* What a drain does next, once a turn. */
+void server_go_on_draining(struct server *server);
 
 /* reload.c */
 

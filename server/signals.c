@@ -44,27 +44,49 @@ static void on_term(evutil_socket_t fd, short what, void *arg)
     server_begin_stop(arg, "signal");
 }
 
+void server_go_on_draining(struct server *server)
+{
+    struct engine_event event = {.type = ENGINE_DRAIN,
+                                 .now_ns = clock_now_ns(&server->clock)};
+    struct engine_totals totals;
+
+    if (server->drain == DRAIN_NONE || sessions_have_work(server->sessions)) {
+        return;
+    }
+    if (server->drain == DRAIN_DUE) {
+        server->drain = DRAIN_REFUSING;
+        sessions_apply(server->sessions, &event);
+        server_want_turn(server, true);
+        return;
+    }
+    if (server->drain == DRAIN_REFUSING) {
+        server->drain = DRAIN_HOLDING;
+        connections_goaway(server->connections, WIRE_GOAWAY_DRAINING,
+                           RETRY_AFTER_MS, "the daemon drains");
+    }
+    engine_get_totals(server->engine, &totals);
+    if (totals.grants == 0) {
+        server_begin_stop(server, "drained");
+    }
+}
+
 static void on_drain(evutil_socket_t fd, short what, void *arg)
 {
     struct server *server = arg;
-    struct engine_event event = {.type = ENGINE_DRAIN,
-                                 .now_ns = clock_now_ns(&server->clock)};
 
     (void)fd;
     (void)what;
-    if (server->is_draining) {
+    if (server->drain != DRAIN_NONE) {
         return;
     }
-    server->is_draining = true;
+    server->drain = DRAIN_DUE;
     log_event(LOG_INFO, "draining", "why=signal");
-    server_apply(server, &event);
-    connections_goaway(server->connections, WIRE_GOAWAY_DRAINING,
-                       RETRY_AFTER_MS, "the daemon drains");
     if (server->config->drain_timeout_ms >= 0) {
         struct timeval limit =
             server_after_ms(server->config->drain_timeout_ms);
         (void)event_add(server->drain_timer, &limit);
     }
+    server_want_turn(server, false);
 }
 
 static void on_reload(evutil_socket_t fd, short what, void *arg)

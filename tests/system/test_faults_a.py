@@ -10,7 +10,8 @@ import pytest
 
 from conftest import SCALE, alive, eventually, session_of
 from user import fixture_start_user  # pylint: disable=unused-import
-from wire import PREFACE, kind, loss, reason, request
+from wire import (PREFACE, acquire_frame, goaway, kind, loss, reason,
+                  request)
 
 SESSION = 15 * SCALE  # The session timeout of these tests; a third of it is
                       # the heartbeat, so is what a last Ping may be ago.
@@ -235,6 +236,30 @@ def test_a6_nobody_is_accepted_while_it_ends(start_daemon):
         with daemon.connect(preface=False) as late:
             late.send_raw(PREFACE + request("hello", 1))
             assert late.wait_closed() == []
+    assert daemon.wait() == 0
+
+
+def test_a_drain_refuses_very_many_in_slices_before_it_says_goaway(
+        start_daemon):
+    daemon = start_daemon()
+    with daemon.client() as holder:
+        holder.define("jobs", max_queue=5000)
+        grant = holder.acquire("jobs")
+        lines = [daemon.client() for _ in range(5)]
+        for line in lines:
+            line.send_raw(b"".join(acquire_frame(id, "jobs", wait_ms=-1)
+                                   for id in range(2, 1002)))
+        eventually(lambda: holder.query("jobs").waiters == 5000)
+        daemon.send_signal(signal.SIGUSR2)
+        for line in lines:
+            answers = line.wait_closed()
+            assert [answer.id for answer in answers[:-1]] == \
+                list(range(2, 1002))
+            assert {reason(answer) for answer in answers[:-1]} == {"DRAINING"}
+            assert goaway(answers[-1]) == "DRAINING"
+            line.close()
+        assert kind(holder.release(grant.id)) == "done"
+        assert holder.wait_goaway() == "SHUTDOWN"
     assert daemon.wait() == 0
 
 
