@@ -294,11 +294,14 @@ START_TEST(a_grant_that_is_forgotten_before_its_loss_is_told_is_told_nothing)
 {
     uint64_t a = client_script_acquire(&script, "a", -1, 0, false);
     uint64_t b = client_script_acquire(&script, "b", -1, 0, false);
+    uint64_t id;
 
     client_script_granted(&script, a, 0, 0);
     client_script_granted(&script, b, 0, 0);
     script.length = 0;
     core_break(script.core, PERMIT_E_PROTOCOL, "cut");
+    ck_assert_int_eq(core_release(script.core, a, 0, CORE_NEVER, NULL, &id),
+                     PERMIT_E_EXPIRED);
     core_forget(script.core, b);
     core_forget(script.core, 99); /* Nothing at all. */
     client_script_go_on(&script);
@@ -321,6 +324,49 @@ START_TEST(a_grant_that_is_forgotten_before_it_comes_is_told_no_loss)
     client_script_expect(&script, "[   0] > 2 ACQUIRE -1\n"
                                   "[   0] a ok\n");
     ck_assert(core_has_line(script.core));
+}
+END_TEST
+
+START_TEST(when_belief_is_over_nothing_is_asked_before_that_is_told)
+{
+    uint64_t a = client_script_acquire(&script, "a", -1, 0, false);
+    uint64_t id;
+
+    client_script_granted(&script, a, 0, 0);
+    core_advance(script.core, 27000 * NS_PER_MS - 1);
+    ck_assert(core_is_open(script.core));
+    core_advance(script.core, 27000 * NS_PER_MS);
+    ck_assert(!core_is_open(script.core));
+    ck_assert_int_eq(core_release(script.core, a, 0, CORE_NEVER, NULL, &id),
+                     PERMIT_E_EXPIRED);
+}
+END_TEST
+
+/* Belief ends while Hello has no answer; but the server has kept the grants. */
+START_TEST(what_was_lost_while_hello_waited_is_given_back_once)
+{
+    uint64_t ids[2];
+    uint64_t hello;
+
+    ids[0] = client_script_acquire(&script, "a", -1, 0, false);
+    ids[1] = client_script_acquire(&script, "b", -1, 0, false);
+    client_script_granted(&script, ids[0], 0, 0);
+    client_script_granted(&script, ids[1], 0, 0);
+    client_script_break(&script);
+    hello = client_script_reopen(&script);
+    client_script_at(&script, 26500);
+    ck_assert_int_eq(client_script_release(&script, "x", ids[0], 0), PERMIT_OK);
+    script.length = 0;
+    client_script_at(&script, 27000);
+    ck_assert_int_eq(client_script_release(&script, "y", ids[1], 0),
+                     PERMIT_E_EXPIRED);
+    client_script_resumed(&script, hello, ids, 2, false);
+    client_script_expect(&script, "[27000] a LOST session\n"
+                                  "[27000] b LOST session\n"
+                                  "[27000] READY 7\n"
+                                  "[27000] > 5 RELEASE 2 0\n"
+                                  "[27000] > 6 RELEASE 3 0\n"
+                                  "[27000] > 7 PING\n");
 }
 END_TEST
 
@@ -600,6 +646,9 @@ int main(void)
         a_grant_that_is_forgotten_before_its_loss_is_told_is_told_nothing);
     tcase_add_test(tcase,
                    a_grant_that_is_forgotten_before_it_comes_is_told_no_loss);
+    tcase_add_test(tcase,
+                   when_belief_is_over_nothing_is_asked_before_that_is_told);
+    tcase_add_test(tcase, what_was_lost_while_hello_waited_is_given_back_once);
     tcase_add_test(tcase, a_slow_hello_opens_a_session_that_a_ping_must_prove);
     tcase_add_test(tcase, time_passes_while_the_grants_are_listed);
     tcase_add_test(

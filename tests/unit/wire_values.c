@@ -322,9 +322,9 @@ START_TEST(c11_one_to_eight_semaphores_none_twice)
 END_TEST
 
 /* Sends an acquire with so many labels, whose keys are "0", "1", ..., but for
- * the last: that is *last. */
-static enum permit_status send_labels(size_t count,
-                                      const Permit__V1__Label *last)
+ * the one at `at`: that is *label. */
+static enum permit_status send_labels(size_t count, size_t at,
+                                      const Permit__V1__Label *label)
 {
     Permit__V1__Acquire acquire = PERMIT__V1__ACQUIRE__INIT;
     Permit__V1__AcquirePart part = PERMIT__V1__ACQUIRE_PART__INIT;
@@ -344,8 +344,8 @@ static enum permit_status send_labels(size_t count,
         labels[i].key = text(keys[i]);
         pointers[i] = &labels[i];
     }
-    if (count > 0) {
-        labels[count - 1] = *last;
+    if (at < count) {
+        labels[at] = *label;
     }
     acquire.n_labels = count;
     acquire.labels = pointers;
@@ -382,7 +382,8 @@ START_TEST(labels_have_bounds)
 
     last.key = data(label_cases[_i].key, label_cases[_i].key_bytes);
     last.value = data(label_cases[_i].value, label_cases[_i].value_bytes);
-    ck_assert_int_eq(send_labels(count, &last), label_cases[_i].expected);
+    ck_assert_int_eq(send_labels(count, count - 1, &last),
+                     label_cases[_i].expected);
     if (label_cases[_i].expected == PERMIT_OK) {
         ck_assert_uint_eq(decoded.acquire.labels_count, count);
     }
@@ -391,6 +392,10 @@ START_TEST(labels_have_bounds)
                          label_cases[_i].key);
         ck_assert_str_eq(decoded.acquire.labels[count - 1].value,
                          label_cases[_i].value);
+    }
+    /* What is behind a broken one does not hide it. */
+    if (count == 1) {
+        ck_assert_int_eq(send_labels(3, 0, &last), label_cases[_i].expected);
     }
 }
 END_TEST
