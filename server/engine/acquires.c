@@ -314,6 +314,26 @@ void release_apply(struct engine *engine, const struct session *session)
     }
 }
 
+/* The hold that a renewal puts in force. The client believes in what is left of
+ * the old one, as far as it asked for so much, until it is answered: a cap that
+ * came meanwhile takes nothing of that away. */
+static int64_t renewed_hold(const struct engine *engine,
+                            const struct acquire *acquire, int64_t asked_ms)
+{
+    int64_t capped_ms = hold_in_force(acquire->semaphore, asked_ms);
+    int64_t left_ms;
+
+    if (capped_ms == asked_ms || acquire->deadline.position == 0) {
+        return asked_ms;
+    }
+    assert(asked_ms != 0 && acquire->deadline.time_ns > engine->now_ns);
+    left_ms = (int64_t)((acquire->deadline.time_ns - engine->now_ns - 1) /
+                        NS_PER_MS) +
+              1;
+    left_ms = left_ms < asked_ms ? left_ms : asked_ms;
+    return capped_ms > left_ms ? capped_ms : left_ms;
+}
+
 void renew_apply(struct engine *engine, const struct session *session)
 {
     const struct engine_event *event = &engine->event;
@@ -332,8 +352,8 @@ void renew_apply(struct engine *engine, const struct session *session)
                             "the grant was lost before: acquire anew");
         return;
     }
-    hold_ms = hold_in_force(acquire->semaphore,
-                            hold_ms == 0 ? acquire->hold_ms : hold_ms);
+    hold_ms = renewed_hold(engine, acquire,
+                           hold_ms == 0 ? acquire->hold_ms : hold_ms);
     record = effect_event_record(engine, ENGINE_RECORD_RENEWED);
     record->acquire_id = acquire->request_id;
     record->grant_id = acquire->grant_id;

@@ -43,6 +43,34 @@ void model_release(struct model *model, const struct engine_event *event)
     model_give_back(model, i, permits);
 }
 
+static uint64_t end_of(const struct model *model, int64_t hold_ms)
+{
+    return hold_ms == 0 ? TIME_NEVER : model_after_ms(model->now_ns, hold_ms);
+}
+
+/* What was asked for, capped; but not less than what is left, as far as it was
+ * asked for. */
+static int64_t hold_renewed(const struct model *model,
+                            const struct model_grant *held, int64_t asked_ms)
+{
+    int64_t hold_ms = model_cap_hold(model, held->semaphore, asked_ms);
+    uint64_t kept_ns = end_of(model, asked_ms);
+
+    if (held->deadline_ns < kept_ns) {
+        kept_ns = held->deadline_ns;
+    }
+    if (end_of(model, hold_ms) >= kept_ns) {
+        return hold_ms;
+    }
+    if (kept_ns == TIME_NEVER) {
+        return asked_ms;
+    }
+    for (hold_ms = (int64_t)((kept_ns - model->now_ns) / NS_PER_MS);
+         end_of(model, hold_ms) < kept_ns || hold_ms == 0; hold_ms++) {
+    }
+    return hold_ms;
+}
+
 void model_renew(struct model *model, const struct engine_event *event)
 {
     uint64_t acquire_id = event->renew.acquire_id;
@@ -58,13 +86,10 @@ void model_renew(struct model *model, const struct engine_event *event)
         model_answer_event(model, event, PERMIT_E_EXPIRED);
         return;
     }
-    if (event->renew.hold_ms != 0) {
-        held->hold_ms = event->renew.hold_ms;
-    }
-    held->hold_ms = model_cap_hold(model, held->semaphore, held->hold_ms);
-    held->deadline_ns = held->hold_ms == 0
-                            ? TIME_NEVER
-                            : model_after_ms(model->now_ns, held->hold_ms);
+    held->hold_ms = hold_renewed(
+        model, held,
+        event->renew.hold_ms == 0 ? held->hold_ms : event->renew.hold_ms);
+    held->deadline_ns = end_of(model, held->hold_ms);
     held->deadline_order = ++model->order;
     model_answer_event(model, event, PERMIT_OK)->hold_ms = held->hold_ms;
 }

@@ -208,15 +208,41 @@ START_TEST(a_renewed_hold_is_capped_and_a_lost_one_is_not_renewed)
     script_renew(&script, 2, 22, 21, 0);
     script_define(&script, "jobs", &definition);
     script_forget(&script);
-    script_renew(&script, 2, 23, 21, 1000);
-    script_renew(&script, 2, 24, 21, 0);
+    script_renew(&script, 2, 23, 21, 40);
+    script_renew(&script, 2, 24, 21, 1000);
     script_delete(&script, "jobs", true, 20);
     script_renew(&script, 2, 25, 21, 0);
-    script_expect(&script, "[   0] s2 r23 OK hold 50\n"
+    script_expect(&script, "[   0] s2 r23 OK hold 40\n"
                            "[   0] s2 r24 OK hold 50\n"
                            "[   0] s0 r2 OK\n"
                            "[   0] s2 r21 LOST deleted grace 20\n"
                            "[   0] s2 r25 EXPIRED\n");
+}
+END_TEST
+
+/* The client believes in what is left until the answer tells it the cap. */
+START_TEST(a_new_cap_takes_nothing_of_what_is_left_from_who_renews)
+{
+    struct engine_definition definition = {.fields = ENGINE_FIELD_HOLD,
+                                           .hold_ms = 50};
+
+    script_acquire(&script, 2, 21, 0); /* Without a hold. */
+    script_define(&script, "jobs", &definition);
+    script_forget(&script);
+    script_renew(&script, 2, 22, 21, 0);
+    script_renew(&script, 2, 23, 21, 1000);
+    script.now_ns = 300 * NS_PER_MS + 1;
+    script_renew(&script, 2, 24, 21, 0);
+    script_renew(&script, 2, 25, 21, 200);
+    script_tick(&script, 460);
+    script_renew(&script, 2, 26, 21, 0);
+    script_tick(&script, 510);
+    script_expect(&script, "[   0] s2 r22 OK\n"
+                           "[   0] s2 r23 OK hold 1000\n"
+                           "[ 300] s2 r24 OK hold 700\n"
+                           "[ 300] s2 r25 OK hold 200\n"
+                           "[ 460] s2 r26 OK hold 50\n"
+                           "[ 510] s2 r21 LOST hold\n");
 }
 END_TEST
 
@@ -270,6 +296,8 @@ int main(void)
     tcase_add_test(tcase, a_renewed_hold_counts_from_its_arrival);
     tcase_add_test(tcase,
                    a_renewed_hold_is_capped_and_a_lost_one_is_not_renewed);
+    tcase_add_test(tcase,
+                   a_new_cap_takes_nothing_of_what_is_left_from_who_renews);
     tcase_add_test(tcase, anybody_may_verify_a_grant);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);
