@@ -105,9 +105,7 @@ class Daemon:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def cpu_seconds(self):
-        stat = pathlib.Path(f"/proc/{self.pid}/stat").read_text()
-        user, system = stat.rsplit(")", 1)[1].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.pid)
 
     def memory_bytes(self):
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
@@ -214,6 +212,12 @@ class Child:
     def reap(self):
         self.kill()
         os.waitpid(self.pid, 0)
+
+
+def cpu_seconds(pid):
+    stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    user, system = stat.rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def session_of(seconds):

@@ -5,11 +5,23 @@ import contextlib
 import ctypes
 import os
 import socket
+import time
 
-from conftest import session_of
+import pytest
+
+import wire
+from conftest import SCALE, alive, cpu_seconds, eventually, session_of
+from network import fixture_network  # pylint: disable=unused-import
+from proxy import fixture_start_proxy  # pylint: disable=unused-import
 from user import fixture_start_user  # pylint: disable=unused-import
 
 PIDFD_GETFD = 438
+SESSION = 15 * SCALE
+SLACK = 1.5
+
+
+def is_id(id):
+    return lambda m: m.id == id
 
 
 @contextlib.contextmanager
@@ -43,3 +55,99 @@ def test_b1_the_kernel_gives_lines_up_after_a_session_timeout(start_daemon,
             assert [own.getsockopt(socket.IPPROTO_TCP, option) for option in (
                 socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE,
                 socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)] == [12000, 5, 5, 3]
+
+
+class Far:
+    """A daemon on one machine, and a user of libpermit that holds `jobs` on
+    another; `other`, on the daemon's own, waits for it."""
+
+    def __init__(self, network, start_daemon, start_user, session=SESSION,
+                 **options):
+        self.network = network
+        with network.inside("daemon"):
+            self.daemon = start_daemon(
+                {"insecure_listen": True, **session_of(session)},
+                listen=(network.ADDRESSES["daemon"] + ":0",))
+            self.other = self.daemon.client("other")
+        self.other.define("jobs")
+        with network.inside("client"):
+            self.user = start_user(self.daemon, **options)
+        self.user.acquire("jobs")
+        self.waiting = self.other.send_acquire("jobs", wait_ms=-1)
+        self.user.ask("ping")
+
+    def client(self, **options):
+        with self.network.inside("client"):
+            return self.daemon.client("far", **options)
+
+    def lost_and_granted(self):
+        """When the user stopped believing, and when another was granted."""
+        self.user.say("until_lost")
+        granted = alive([self.other], self.other, is_id(self.waiting))
+        assert wire.kind(granted) == "granted"
+        at = time.monotonic()
+        return float(self.user.answer()), at
+
+    def end(self):
+        """It was freed once; and the user may go on."""
+        assert self.user.ask("release") == "PERMIT_E_EXPIRED"
+        jobs = self.other.query("jobs")
+        assert (jobs.held, jobs.grants_total, sum(jobs.lost_total)) == (1, 2, 1)
+        self.other.release(self.waiting)
+        assert eventually(lambda: self.user.ask("acquire jobs 0 0").startswith(
+            "PERMIT_OK"))
+        self.other.close()
+
+
+@pytest.mark.parametrize("linger", [0, 1])
+def test_b1_a_machine_that_is_gone(network, start_daemon, start_user, linger):
+    far = Far(network, start_daemon, start_user,
+              linger_ms=int(linger * SESSION * 1000))
+    network.plug(False)
+    begun = time.monotonic()
+    lost, granted = far.lost_and_granted()
+    assert lost < granted
+    assert (2 / 3 + linger) * SESSION - 0.05 < granted - begun < \
+        (1 + linger) * SESSION + SLACK
+    eventually(lambda: "reason=silence" in far.daemon.log())
+    network.plug()
+    far.end()
+
+
+def test_b1_what_is_granted_to_a_machine_that_is_gone_goes_on(
+        network, start_daemon, start_user):
+    """Its Granted is never acknowledged; it is free when the session ends."""
+    far = Far(network, start_daemon, start_user)
+    assert far.user.ask("release") == "PERMIT_OK"
+    gone = far.client()
+    gone.send_acquire("jobs", wait_ms=-1)
+    last = far.other.send_acquire("jobs", wait_ms=-1)
+    gone.ping()
+    network.plug(False)
+    begun = time.monotonic()
+    far.other.release(far.waiting)
+    assert far.other.query("jobs").grants_total == 3
+    assert wire.kind(alive([far.other], far.other, is_id(last))) == "granted"
+    assert SESSION - 0.5 < time.monotonic() - begun < SESSION + SLACK
+    jobs = far.other.query("jobs")
+    assert (jobs.held, jobs.grants_total, sum(jobs.lost_total)) == (1, 4, 1)
+    far.other.close()
+    gone.close()
+    network.plug()
+
+
+@pytest.mark.parametrize("hook", ["input", "output"])
+def test_b2_a_black_hole_in_one_direction(network, start_daemon, start_user,
+                                          hook):
+    far = Far(network, start_daemon, start_user)
+    before = cpu_seconds(far.daemon.pid), cpu_seconds(far.user.process.pid)
+    network.drop(hook, "meta l4proto tcp")
+    begun = time.monotonic()
+    lost, granted = far.lost_and_granted()
+    assert lost < granted
+    assert granted - begun > SESSION / 2
+    # Nobody turns in a circle meanwhile.
+    assert cpu_seconds(far.daemon.pid) - before[0] < (granted - begun) / 2
+    assert cpu_seconds(far.user.process.pid) - before[1] < (granted - begun) / 2
+    network.drop_nothing()
+    far.end()
