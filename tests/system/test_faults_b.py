@@ -151,3 +151,119 @@ def test_b2_a_black_hole_in_one_direction(network, start_daemon, start_user,
     assert cpu_seconds(far.user.process.pid) - before[1] < (granted - begun) / 2
     network.drop_nothing()
     far.end()
+
+
+# ------------------------------------------------------------- slow and lossy
+
+@pytest.mark.parametrize("delay_ms, jitter_ms", [(20, 0), (50, 100)])
+def test_b3_delay_and_jitter_end_nothing(start_daemon, start_proxy, start_user,
+                                         delay_ms, jitter_ms):
+    """Both ways, so twice that is less than a third of the timeout."""
+    daemon = start_daemon(session_of(SESSION))
+    proxy = start_proxy(daemon)
+    proxy("delay", "all", "both", delay_ms, jitter_ms)
+    with daemon.client() as other:
+        other.define("jobs")
+        user = start_user(proxy)
+        user.acquire("jobs")
+        waiting = other.send_acquire("jobs", wait_ms=-1)
+        with pytest.raises(wire.Silent):
+            alive([other], other, is_id(waiting), 2 * SESSION)
+        assert user.ask("valid") == "1" and proxy("lines") == [1]
+        assert user.ask("release") == "PERMIT_OK"
+        assert wire.kind(other.answer(waiting)) == "granted"
+
+
+@pytest.mark.parametrize("percent", [1, 10] + [30] * (SCALE >= 1))
+def test_b3_loss_ends_nothing(network, start_daemon, start_user, percent):
+    """Of packets, both ways, as long as Pings come back in time."""
+    session = 60 * max(SCALE, 0.1)
+    far = Far(network, start_daemon, start_user, session)
+    for hook in ("input", "output"):
+        network.drop(hook, "meta l4proto tcp numgen random mod 100 < "
+                     f"{percent}")
+    worst, begun = 0, time.monotonic()
+    while time.monotonic() - begun < session / 2:
+        asked = time.monotonic()
+        assert far.user.ask("ping", timeout=60) in ("PERMIT_OK",
+                                                    "PERMIT_E_NO_ANSWER")
+        worst = max(worst, time.monotonic() - asked)
+        far.other.ping()
+        if far.other.inbox or far.user.ask("valid") != "1":
+            assert worst > session / 3
+            return
+    network.drop_nothing()
+    assert far.user.ask("release") == "PERMIT_OK"
+    assert wire.kind(far.other.answer(far.waiting)) == "granted"
+    far.other.close()
+
+
+# ------------------------------------------------------- bytes that come alone
+
+def test_b6_a_user_of_the_library_gets_bytes_one_by_one(
+        start_daemon, start_proxy, start_user):
+    daemon = start_daemon()
+    proxy = start_proxy(daemon)
+    proxy("split", "all", "both", 1)
+    with daemon.client() as other:
+        other.define("jobs", 900)
+        user = start_user(proxy, linger_ms=60000)
+        user.acquire("jobs")
+        assert user.ask("many jobs 100") == "100"
+        proxy("rst", 1, "both")  # Welcome with its grants comes so, too.
+        assert user.ask("ping") == "PERMIT_OK" and proxy("lines") == [2]
+        assert user.ask("many_valid") == "100"
+        assert user.ask("many_release") == "100"
+        assert user.ask("release") == "PERMIT_OK"
+        assert other.query("jobs").held == 0
+
+
+def cpu_ns(daemon):
+    with open(f"/proc/{daemon.pid}/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[0])
+
+
+def test_b6_byte_by_byte_costs_as_much_for_each_byte(start_daemon):
+    """Of a frame that is four times as long: not sixteen times as much."""
+    daemon = start_daemon()
+    with daemon.client() as line:
+        costs = []
+        for size in (15000, 60000):
+            unknown = bytes([0xa2, 0x06]) + bytes(  # Field 100, of bytes.
+                [size & 0x7f | 0x80, size >> 7 & 0x7f | 0x80, size >> 14])
+            before = cpu_ns(daemon)
+            for _ in range(2):
+                message = wire.message("ping", line.new_id())
+                data = wire.frame(message.SerializeToString() + unknown +
+                                  bytes(size))
+                line.socket.settimeout(10)
+                for byte in data:
+                    line.socket.send(bytes([byte]))
+                assert wire.kind(line.answer(message.id)) == "pong"
+            costs.append(cpu_ns(daemon) - before)
+    assert costs[1] < 9 * costs[0], costs
+
+
+# --------------------------------------------------------------- many at once
+
+def test_b11_a_flood_from_one_address(start_daemon):
+    """By the limits that are the defaults."""
+    daemon = start_daemon(env={"ASAN_OPTIONS": "quarantine_size_mb=1"})
+    silent = [daemon.connect() for _ in range(100)]
+    before = daemon.memory_bytes()
+    for _ in range(2000):
+        with daemon.connect(preface=False) as excess:
+            assert excess.wait_closed() == []
+    assert daemon.memory_bytes() - before < 2000 * 4096
+    with daemon.connect(preface=False, source="127.0.0.2") as other:
+        other.send_raw(wire.PREFACE)
+        other.hello()
+    for line in silent:
+        line.hello()
+    lines = silent + [daemon.client() for _ in range(900)]
+    for line in lines:
+        line.send("ping")
+    for line in lines:
+        assert wire.kind(line.next()) == "pong"
+    for line in lines:
+        line.close()
