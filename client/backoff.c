@@ -71,13 +71,24 @@ void backoff_end(struct backoff *backoff, int64_t now_ns,
     (void)snprintf(backoff->text, sizeof(backoff->text), "%s", text);
 }
 
+/* Unless an attempt is under way. */
+static int64_t refuses_until(const struct backoff *backoff)
+{
+    return backoff->failures > 0 ? backoff->next_ns : backoff->floor_ns;
+}
+
 bool backoff_refuses(const struct backoff *backoff, int64_t now_ns)
 {
-    if (backoff->is_trying) {
-        return backoff->failures > 0;
-    }
-    return now_ns <
-           (backoff->failures > 0 ? backoff->next_ns : backoff->floor_ns);
+    return backoff->is_trying ? backoff->failures > 0
+                              : now_ns < refuses_until(backoff);
+}
+
+int64_t backoff_refuses_ms(const struct backoff *backoff, int64_t now_ns)
+{
+    int64_t left_ns = refuses_until(backoff) - now_ns;
+
+    return backoff->is_trying || left_ns <= 0 ? 0
+                                              : (left_ns - 1) / NS_PER_MS + 1;
 }
 
 int64_t backoff_next_ns(const struct backoff *backoff)

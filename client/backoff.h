@@ -55,6 +55,10 @@ void backoff_end(struct backoff *backoff, int64_t now_ns,
  * status and text instead of waiting for one. */
 bool backoff_refuses(const struct backoff *backoff, int64_t now_ns);
 
+/* How long that lasts, rounded up; 0 if it is not known, for an attempt is
+ * under way. */
+int64_t backoff_refuses_ms(const struct backoff *backoff, int64_t now_ns);
+
 /* When an attempt that nobody called for may begin, also after a session's own
  * end; CORE_NEVER while one is under way. */
 int64_t backoff_next_ns(const struct backoff *backoff);

@@ -111,6 +111,8 @@ enum permit_status client_ask(struct permit_client *client,
     }
     if (!core_has_line(client->core) &&
         backoff_refuses(&client->backoff, now_ns)) {
+        call->refusal.retry_after_ms =
+            backoff_refuses_ms(&client->backoff, now_ns);
         return call_fail(call, client->backoff.status, client->backoff.text);
     }
     if (core_is_down(client->core) && !core_wants_line(client->core)) {

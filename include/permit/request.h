@@ -96,7 +96,8 @@ struct permit_waiting {
     int64_t oldest_held_ms;
 };
 
-/* What a refusal says besides its status; 0 where it says nothing. */
+/* What a refusal says besides its status; 0 where it says nothing. Also of the
+ * client's own, while the daemon is away. */
 struct permit_refusal {
     uint64_t position;           /* That it had, or would have had. */
     uint64_t permits_in_the_way; /* Held, or asked for by those before it. */

@@ -228,12 +228,20 @@ END_TEST
 
 START_TEST(the_time_that_goaway_asks_for_is_kept)
 {
+    struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
+    struct permit_refusal refusal = {0};
+    struct permit_grant *grant = NULL;
     int64_t from_ns = now_ns();
 
     daemon_stop(&server);
     daemon_restart(&server);
     await_break();
-    ck_assert_int_eq(call(), PERMIT_E_DISCONNECTED);
+    request.semaphore = "jobs";
+    request.ret_refusal = &refusal;
+    ck_assert_int_eq(permit_acquire(client, &request, &grant),
+                     PERMIT_E_DISCONNECTED);
+    ck_assert_int_gt(refusal.retry_after_ms, 0);
+    ck_assert_int_le(refusal.retry_after_ms, 1000);
     permit_client_last_error(client, error_text, sizeof(error_text));
     ck_assert_ptr_nonnull(strstr(error_text, "the daemon stops"));
     ck_assert_int_ge(await_session(from_ns), 1000 * MS);

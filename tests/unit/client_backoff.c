@@ -52,10 +52,15 @@ START_TEST(a_failure_refuses_until_the_interval_is_over)
     ck_assert(backoff_refuses(&backoff, next_ns - 1));
     ck_assert_int_eq(backoff.status, PERMIT_E_DISCONNECTED);
     ck_assert_str_eq(backoff.text, "nobody is there");
+    ck_assert_int_eq(backoff_refuses_ms(&backoff, next_ns - 5 * MS), 5);
+    ck_assert_int_eq(backoff_refuses_ms(&backoff, next_ns - 5 * MS - 1), 6);
+    ck_assert_int_eq(backoff_refuses_ms(&backoff, next_ns - 1), 1);
+    ck_assert_int_eq(backoff_refuses_ms(&backoff, next_ns), 0);
     ck_assert(!backoff_refuses(&backoff, next_ns));
     backoff_begin(&backoff);
     /* One caller pays for it, nobody joins. */
     ck_assert(backoff_refuses(&backoff, next_ns + 1));
+    ck_assert_int_eq(backoff_refuses_ms(&backoff, next_ns - 1), 0);
     ck_assert_int_eq(backoff_next_ns(&backoff), CORE_NEVER);
 }
 END_TEST
