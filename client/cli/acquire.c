@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "acquire.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <sys/random.h>
 
@@ -10,9 +11,9 @@
 #include "report.h"
 #include "signals.h"
 
-/* Between two attempts: at least, for a daemon that drops us again and again
- * must not make us spin; and at most. */
-#define PAUSE_MIN_MS 100
+/* The longest pause before another attempt: the first time, and ever. A client
+ * keeps the same pace; but each attempt to connect is another one. */
+#define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS 10000
 #define CONNECT_TIMEOUT_MS 5000
 #define TEXT_BYTES 512
@@ -23,7 +24,7 @@ void acquire_init(struct acquire *acquire, const struct options *options,
     *acquire = (struct acquire){.options = options,
                                 .status = status,
                                 .began_at_ms = clock_now_ms(),
-                                .pause_ms = PAUSE_MIN_MS};
+                                .pause_ms = PAUSE_FIRST_MS};
 }
 
 void acquire_deinit(struct acquire *acquire)
@@ -51,19 +52,22 @@ static int64_t min_ms(int64_t a_ms, int64_t b_ms)
     return a_ms < b_ms ? a_ms : b_ms;
 }
 
-/* Pauses before another attempt, each time for longer, by chance. Returns false
- * if a signal came. */
-static bool pause_or_end(struct acquire *acquire)
+/* Pauses before another attempt, each time for longer, by chance; no shorter
+ * than was asked for. Returns false if a signal came. */
+static bool pause_or_end(struct acquire *acquire, int64_t retry_after_ms)
 {
     struct pollfd signal = {.fd = signals_fd(), .events = POLLIN};
-    int64_t range_ms = acquire->pause_ms - PAUSE_MIN_MS + 1;
     uint32_t random = 0;
     int64_t pause_ms;
 
     if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0) {
-        random = 0; /* Then everybody pauses alike. */
+        random = UINT32_MAX; /* Then everybody pauses alike. */
     }
-    pause_ms = min_ms(PAUSE_MIN_MS + random % range_ms, left_ms(acquire));
+    pause_ms = random % (acquire->pause_ms + 1);
+    if (pause_ms < retry_after_ms) {
+        pause_ms = retry_after_ms;
+    }
+    pause_ms = min_ms(min_ms(pause_ms, left_ms(acquire)), INT_MAX);
     acquire->pause_ms = min_ms(2 * acquire->pause_ms, PAUSE_MAX_MS);
     return poll(&signal, 1, (int)pause_ms) == 0 && signals_ending() == 0;
 }
@@ -73,7 +77,8 @@ static bool pause_or_end(struct acquire *acquire)
 
 /* Is it worth another attempt? Says so, once, and pauses. */
 static bool may_connect_again(struct acquire *acquire,
-                              enum permit_status status, const char *text)
+                              enum permit_status status, const char *text,
+                              int64_t retry_after_ms)
 {
     if (exit_code_of(status) != EX_UNAVAILABLE || left_ms(acquire) == 0 ||
         acquire->options->on_unreachable != UNREACHABLE_WAIT ||
@@ -84,7 +89,7 @@ static bool may_connect_again(struct acquire *acquire,
         report_note(acquire->options, false, "%s: trying again", text);
         acquire->is_away_said = true;
     }
-    return pause_or_end(acquire);
+    return pause_or_end(acquire, retry_after_ms);
 }
 
 int acquire_connect(struct acquire *acquire)
@@ -102,7 +107,8 @@ int acquire_connect(struct acquire *acquire)
         }
         status = report_try_connect(options, timeout_ms, &acquire->client, text,
                                     sizeof(text));
-        if (status == PERMIT_OK || !may_connect_again(acquire, status, text)) {
+        if (status == PERMIT_OK ||
+            !may_connect_again(acquire, status, text, 0)) {
             break;
         }
         timeout_ms = min_ms(left_ms(acquire), CONNECT_TIMEOUT_MS - 1) + 1;
@@ -150,7 +156,7 @@ static enum permit_status ask(struct acquire *acquire,
 
 /* Is it worth another attempt? Pauses then. */
 static bool may_ask_again(struct acquire *acquire, enum permit_status status,
-                          bool consume)
+                          bool consume, int64_t retry_after_ms)
 {
     char text[TEXT_BYTES];
 
@@ -158,11 +164,11 @@ static bool may_ask_again(struct acquire *acquire, enum permit_status status,
         /* What the old session got has ended with it. */
         report_note(acquire->options, true,
                     "the session was lost: asking again");
-        acquire->pause_ms = PAUSE_MIN_MS;
-        return pause_or_end(acquire);
+        acquire->pause_ms = PAUSE_FIRST_MS;
+        return pause_or_end(acquire, 0);
     }
     permit_client_last_error(acquire->client, text, sizeof(text));
-    return may_connect_again(acquire, status, text);
+    return may_connect_again(acquire, status, text, retry_after_ms);
 }
 
 int acquire_grant(struct acquire *acquire, bool consume)
@@ -184,7 +190,8 @@ int acquire_grant(struct acquire *acquire, bool consume)
     request.cancel_fd = signals_fd();
     request.ret_refusal = &refusal;
     status = ask(acquire, &request);
-    while (code == 0 && may_ask_again(acquire, status, consume)) {
+    while (code == 0 &&
+           may_ask_again(acquire, status, consume, refusal.retry_after_ms)) {
         permit_client_destroy(acquire->client);
         acquire->client = NULL;
         code = acquire_connect(acquire);

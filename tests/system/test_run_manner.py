@@ -175,7 +175,8 @@ def test_who_is_asked_anew_has_waited_already():
     server = Scripted(drops=2, reason=wire.pb.TIMEOUT)
     assert permit(server, "run", "-w", 60, "jobs", "true").returncode == 75
     first, second, third = server.waits
-    assert 50000 < third <= second - 100 <= first - 200 <= 59800
+    assert 50000 < third <= second <= first <= 60000
+    assert third < first
     server.close()
 
 
