@@ -350,7 +350,7 @@ static enum permit_status ask_for_renewal(struct permit_grant *grant,
     core_advance(client->core, now_ns);
     status = core_ask(client->core, &request, &id);
     if (status == PERMIT_OK) {
-        grant_shorten(grant, now_ns, hold_ms);
+        grant_set_hold(grant, core_hold_until(client->core, grant->acquire_id));
     }
     /* Without a line the grant went with its session. */
     return status == PERMIT_E_DISCONNECTED ? PERMIT_E_EXPIRED : status;

@@ -221,7 +221,7 @@ static void end_renew(struct async_request *request,
     if (request->grant != NULL) {
         remove_request(request);
         if (event->status == PERMIT_OK) {
-            grant_take_renewed(request->grant, event);
+            grant_set_hold(request->grant, event->until_ns);
         }
     }
 }

@@ -326,7 +326,7 @@ enum permit_status permit_async_release(struct permit_grant *grant,
 }
 
 static enum permit_status renew(struct permit_async *client,
-                                struct permit_grant *grant, int64_t hold_ms,
+                                struct permit_grant *grant,
                                 struct wire_client_message *message,
                                 struct async_request *request)
 {
@@ -341,7 +341,7 @@ static enum permit_status renew(struct permit_async *client,
     core_advance(client->core, now_ns);
     status = core_ask(client->core, &asked, &id);
     if (status == PERMIT_OK) {
-        grant_shorten(grant, now_ns, hold_ms);
+        grant_set_hold(grant, core_hold_until(client->core, grant->acquire_id));
         add_request(grant, request);
     }
     /* Without a line the grant went with its session. */
@@ -375,7 +375,7 @@ enum permit_status permit_async_renew(struct permit_grant *grant,
     } else if (grant->is_local) {
         async_renew_locally(client, request);
     } else {
-        status = renew(client, grant, hold_ms, &message, request);
+        status = renew(client, grant, &message, request);
     }
     if (status != PERMIT_OK) {
         memory_give(&client->settings.allocator, request);

@@ -142,6 +142,10 @@ enum permit_status core_release(struct core *core, uint64_t acquire_id,
                                 uint32_t permits, int64_t answer_by_ns,
                                 void *arg, uint64_t *ret_id);
 
+/* Until when the grant may be believed in by its hold: what a Renew that is
+ * under way leaves of it; CORE_NEVER without a hold, 0 without a grant. */
+int64_t core_hold_until(const struct core *core, uint64_t acquire_id);
+
 /* No LOST comes of this grant any more; it is given back if it was not. */
 void core_forget(struct core *core, uint64_t acquire_id);
 

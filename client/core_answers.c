@@ -44,15 +44,11 @@ static int64_t hold_until(const struct core *core,
                           int64_t waited_ms)
 {
     int64_t waited_ns = core_ns_from_ms(waited_ms);
-    int64_t hold_ns = core_ns_from_ms(hold_ms);
 
-    if (hold_ms == 0) {
-        return CORE_NEVER;
-    }
     if (waited_ns > core->now_ns - request->asked_ns) {
         waited_ns = core->now_ns - request->asked_ns;
     }
-    return core_add_ns(request->asked_ns + waited_ns, hold_ns - hold_ns / 1000);
+    return core_hold_end(request->asked_ns + waited_ns, hold_ms);
 }
 
 static void post_back(struct core *core, const struct request *request)
@@ -142,22 +138,43 @@ static const enum wire_server_type answers[WIRE_CLIENT_TYPE_COUNT] = {
     [WIRE_RENEW] = WIRE_RENEWED,   [WIRE_VERIFY] = WIRE_DONE,
 };
 
+/* Is a Renew of the same grant under way behind this one? */
+static bool is_overtaken(const struct request *renew)
+{
+    for (struct id_entry *entry = renew->entry.next; entry != NULL;
+         entry = entry->next) {
+        if (request_of(entry)->type == WIRE_RENEW &&
+            request_of(entry)->grant == renew->grant) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Counts the hold anew from when Renew was sent. A grant that the client has
- * stopped believing in meanwhile is not believed in again. */
+ * stopped believing in meanwhile is not believed in again; nor is one for
+ * longer by a Renew that nobody waits for any more, or behind which a shorter
+ * hold may be on its way. */
 static bool take_renewed(struct core *core, struct request *request,
                          struct core_event *ret_event)
 {
     struct held_grant *grant = core_find_grant(core, request->grant);
     int64_t hold_ms = hold_in_force(request, core->message.renewed.hold_ms);
     int64_t until_ns = hold_until(core, request, hold_ms, 0);
-    bool is_late =
-        grant == NULL || grant->loss != 0 || until_ns <= core->now_ns;
+    bool may_lengthen = !request->is_silent && !is_overtaken(request);
+    bool is_late = grant == NULL || grant->loss != 0;
     bool is_heard;
 
     if (!is_late) {
-        grant->hold_ms = hold_ms;
+        if (!may_lengthen && until_ns > grant->until_ns) {
+            until_ns = grant->until_ns;
+        }
+        if (may_lengthen) {
+            grant->hold_ms = hold_ms;
+        }
         grant->until_ns = until_ns;
         core_fall_due(core, until_ns);
+        is_late = until_ns <= core->now_ns;
     }
     is_heard = core_answer(core, request,
                            is_late ? PERMIT_E_EXPIRED : PERMIT_OK, ret_event);

@@ -62,7 +62,7 @@ struct held_grant {
     uint64_t grant_id;
     uint32_t permits;
     uint64_t releasing; /* Permits of Releases of a part, under way. */
-    int64_t hold_ms;    /* In force, as the client counts it; 0: no limit. */
+    int64_t hold_ms;    /* In force, or asked for; 0: no limit. */
     int64_t until_ns;   /* Its hold's end; CORE_NEVER without one. */
     void *arg;          /* NULL: nobody wants to hear of it. */
     char semaphore[WIRE_NAME_BYTES_MAX + 1];
@@ -185,6 +185,9 @@ void core_release_silently(struct core *core, uint64_t acquire_id);
 
 /* Releases a grant that nobody wants. */
 void core_give_back(struct core *core, struct held_grant *grant);
+
+/* When a hold that counts from from_ns ends, for the client. */
+int64_t core_hold_end(int64_t from_ns, int64_t hold_ms);
 
 /* Something falls due at at_ns. */
 void core_fall_due(struct core *core, int64_t at_ns);

@@ -79,17 +79,43 @@ static void note_release(struct request *request,
         release->parts_count == 0 ? 0 : release->parts[0].permits;
 }
 
+/* A hold that is to be shorter is so from now on: the server may know of it
+ * long before its answer comes. */
 static void note_renew(struct core *core, struct request *request,
                        const struct wire_client_message *message)
 {
-    const struct held_grant *grant =
-        core_find_grant(core, message->renew.acquire_id);
+    struct held_grant *grant = core_find_grant(core, message->renew.acquire_id);
+    int64_t until_ns;
 
     request->grant = message->renew.acquire_id;
     request->hold_ms = message->renew.hold_ms;
-    if (request->hold_ms == 0 && grant != NULL) {
+    if (grant == NULL) {
+        return;
+    }
+    if (request->hold_ms == 0) {
         request->hold_ms = grant->hold_ms; /* As before. */
     }
+    grant->hold_ms = request->hold_ms;
+    until_ns = core_hold_end(request->asked_ns, request->hold_ms);
+    if (until_ns < grant->until_ns) {
+        grant->until_ns = until_ns;
+        core_fall_due(core, until_ns);
+    }
+}
+
+int64_t core_hold_end(int64_t from_ns, int64_t hold_ms)
+{
+    int64_t hold_ns = core_ns_from_ms(hold_ms);
+
+    return hold_ms == 0 ? CORE_NEVER
+                        : core_add_ns(from_ns, hold_ns - hold_ns / 1000);
+}
+
+int64_t core_hold_until(const struct core *core, uint64_t acquire_id)
+{
+    const struct held_grant *grant = core_find_grant(core, acquire_id);
+
+    return grant == NULL ? 0 : grant->until_ns;
 }
 
 /* The grant is made before its acquire is sent, so that no answer can find the

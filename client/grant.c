@@ -101,20 +101,9 @@ enum permit_status grant_may_renew(const struct permit_grant *grant)
     return permit_grant_is_valid(grant) ? PERMIT_OK : PERMIT_E_EXPIRED;
 }
 
-void grant_shorten(struct permit_grant *grant, int64_t now_ns, int64_t hold_ms)
+void grant_set_hold(struct permit_grant *grant, int64_t until_ns)
 {
-    int64_t until_ns =
-        clock_after_ms(now_ns, hold_ms) - clock_after_ms(0, hold_ms) / 1000;
-
-    if (hold_ms > 0 && until_ns < atomic_load(&grant->until_ns)) {
-        atomic_store(&grant->until_ns, until_ns);
-    }
-}
-
-void grant_take_renewed(struct permit_grant *grant,
-                        const struct core_event *event)
-{
-    atomic_store(&grant->until_ns, event->until_ns);
+    atomic_store(&grant->until_ns, until_ns);
 }
 
 void grant_take_local(struct permit_grant *grant, struct local_name *name)

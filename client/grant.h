@@ -86,13 +86,8 @@ void grant_take(struct permit_grant *grant, const struct core_event *event);
  * PERMIT_E_EXPIRED (it is lost, or not believed in any more). */
 enum permit_status grant_may_renew(const struct permit_grant *grant);
 
-/* It is about to be renewed for so long (0: as before). A shorter hold counts
- * from now on, for the server may know of it long before its answer comes. */
-void grant_shorten(struct permit_grant *grant, int64_t now_ns, int64_t hold_ms);
-
-/* Takes what a Renewed says: event is its ANSWER. */
-void grant_take_renewed(struct permit_grant *grant,
-                        const struct core_event *event);
+/* Its hold is believed in until then. */
+void grant_set_hold(struct permit_grant *grant, int64_t until_ns);
 
 /* It is the client's own doing: permits of `name`, which local_limit_take() or
  * a wait of its got. */

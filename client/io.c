@@ -154,7 +154,7 @@ static void take_answer(struct permit_client *client,
         call->grant != NULL) {
         grant_take(call->grant, event);
     } else if (event->status == PERMIT_OK && message->type == WIRE_RENEWED) {
-        grant_take_renewed(call->grant, event);
+        grant_set_hold(call->grant, event->until_ns);
     } else if (event->status == PERMIT_OK && message->type == WIRE_POSTED) {
         call->available = message->posted.available;
     } else if (event->status == PERMIT_OK && message->type == WIRE_SEMAPHORE) {

@@ -10,7 +10,11 @@ permit_test(client_hostile SOURCES client_hostile.c ../support/client_script.c
             LIBS permit_static)
 permit_test(client_resume SOURCES client_resume.c ../support/client_script.c
             LIBS permit_static)
-foreach(name client_core client_core_edges client_hostile client_opening client_resume)
+permit_test(client_core_holds
+            SOURCES client_core_holds.c ../support/client_script.c
+            LIBS permit_static)
+foreach(name client_core client_core_edges client_core_holds client_hostile
+             client_opening client_resume)
   target_include_directories(test_${name}
     PRIVATE ${PROJECT_SOURCE_DIR}/client ${PROJECT_SOURCE_DIR}/proto)
 endforeach()

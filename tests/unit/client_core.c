@@ -134,121 +134,6 @@ START_TEST(a_broken_line_loses_all_at_once)
 }
 END_TEST
 
-static const struct {
-    int64_t asked_ms;
-    int64_t waited_ms;
-    int64_t in_force_ms;
-    const char *expected;
-} holds[] = {
-    {10000, 0, 10000, "[1500] a OK until 9990.000\n"},
-    {10000, 300, 10000, "[1500] a OK until 10290.000\n"},
-    {10000, 300, 2000, "[1500] a OK until 2298.000\n"}, /* Capped there. */
-    {0, 0, 2000, "[1500] a OK until 1998.000\n"},
-    /* What a server may not say: longer than asked, or waited before it. */
-    {2000, 0, 0, "[1500] a OK until 1998.000\n"},
-    {2000, 0, 9000, "[1500] a OK until 1998.000\n"},
-    {2000, 1501, 2000, "[1500] a OK until 3498.000\n"},
-    {2000, INT64_MAX, 2000, "[1500] a OK until 3498.000\n"},
-    {INT64_MAX, 0, INT64_MAX, "[1500] a OK until 9214148664817.922\n"},
-};
-
-START_TEST(a_hold_counts_from_its_sending)
-{
-    uint64_t a =
-        client_script_acquire(&script, "a", 5000, holds[_i].asked_ms, false);
-
-    client_script_expect(&script, "[   0] > 2 ACQUIRE jobs\n");
-    client_script_at(&script, 1500);
-    client_script_granted(&script, a, holds[_i].waited_ms,
-                          holds[_i].in_force_ms);
-    client_script_expect(&script, holds[_i].expected);
-}
-END_TEST
-
-START_TEST(a_hold_ends_before_the_server_s)
-{
-    uint64_t a = client_script_acquire(&script, "a", 0, 2000, false);
-
-    client_script_granted(&script, a, 0, 2000);
-    client_script_at(&script, 1000);
-    ck_assert_int_eq(core_next_deadline(script.core), 1998 * NS_PER_MS);
-    client_script_at(&script, 1998);
-    client_script_at(&script, 2000);
-    client_script_lost(&script, a, 100 + a, PERMIT_LOSS_HOLD);
-    client_script_expect(&script, "[   0] > 2 ACQUIRE jobs\n"
-                                  "[   0] a OK until 1998.000\n"
-                                  "[1998] a LOST hold\n");
-}
-END_TEST
-
-static const struct {
-    int64_t asked_ms;
-    int64_t in_force_ms;
-    const char *expected;
-} renewals[] = {
-    {3000, 3000, "[1000] r OK until 3597.000\n"},
-    {3000, 0, "[1000] r OK until 3597.000\n"},
-    {3000, 9000, "[1000] r OK until 3597.000\n"},
-    {3000, 1000, "[1000] r OK until 1599.000\n"},
-    {0, 2000, "[1000] r OK until 2598.000\n"}, /* As before, */
-    {0, 9000, "[1000] r OK until 2598.000\n"}, /* and not longer. */
-    {3000, 400, "[1000] r expired\n"},         /* Over when it is known. */
-};
-
-START_TEST(a_renewed_hold_counts_from_the_sending_of_renew)
-{
-    uint64_t a = client_script_acquire(&script, "a", 5000, 2000, false);
-    uint64_t r;
-
-    client_script_granted(&script, a, 0, 2000);
-    client_script_at(&script, 600);
-    r = client_script_renew(&script, "r", a, renewals[_i].asked_ms);
-    client_script_expect(&script, "[   0] > 2 ACQUIRE jobs\n"
-                                  "[   0] a OK until 1998.000\n"
-                                  "[ 600] > 3 RENEW\n");
-    client_script_at(&script, 1000);
-    client_script_renewed(&script, r, renewals[_i].in_force_ms);
-    client_script_expect(&script, renewals[_i].expected);
-}
-END_TEST
-
-START_TEST(what_was_renewed_is_lost_at_its_new_deadline)
-{
-    uint64_t a = client_script_acquire(&script, "a", 5000, 2000, false);
-    uint64_t r;
-
-    client_script_granted(&script, a, 0, 2000);
-    client_script_at(&script, 1000);
-    r = client_script_renew(&script, "r", a, 0);
-    client_script_renewed(&script, r, 2000);
-    client_script_at(&script, 2997);
-    client_script_expect(&script, "[   0] > 2 ACQUIRE jobs\n"
-                                  "[   0] a OK until 1998.000\n"
-                                  "[1000] > 3 RENEW\n"
-                                  "[1000] r OK until 2998.000\n");
-    client_script_at(&script, 2998);
-    client_script_expect(&script, "[2998] a LOST hold\n");
-}
-END_TEST
-
-START_TEST(what_was_lost_is_not_renewed_any_more)
-{
-    uint64_t a = client_script_acquire(&script, "a", 5000, 2000, false);
-    uint64_t r;
-
-    client_script_granted(&script, a, 0, 2000);
-    client_script_at(&script, 1900);
-    r = client_script_renew(&script, "r", a, 0);
-    client_script_at(&script, 1998);
-    client_script_renewed(&script, r, 2000);
-    client_script_expect(&script, "[   0] > 2 ACQUIRE jobs\n"
-                                  "[   0] a OK until 1998.000\n"
-                                  "[1900] > 3 RENEW\n"
-                                  "[1998] a LOST hold\n"
-                                  "[1998] r expired\n");
-}
-END_TEST
-
 START_TEST(a_lost_grant_that_was_forgotten_is_no_stranger)
 {
     uint64_t a = client_script_acquire(&script, "a", 0, 0, false);
@@ -516,13 +401,6 @@ int main(void)
     tcase_add_test(belief, a_silent_line_loses_all_at_nine_tenths);
     tcase_add_test(belief, time_goes_before_bytes);
     tcase_add_test(belief, a_broken_line_loses_all_at_once);
-    tcase_add_loop_test(belief, a_hold_counts_from_its_sending, 0,
-                        (int)(sizeof(holds) / sizeof(*holds)));
-    tcase_add_test(belief, a_hold_ends_before_the_server_s);
-    tcase_add_loop_test(belief, a_renewed_hold_counts_from_the_sending_of_renew,
-                        0, (int)(sizeof(renewals) / sizeof(*renewals)));
-    tcase_add_test(belief, what_was_renewed_is_lost_at_its_new_deadline);
-    tcase_add_test(belief, what_was_lost_is_not_renewed_any_more);
     tcase_add_test(belief, a_lost_grant_that_was_forgotten_is_no_stranger);
     tcase_add_test(under_way, an_answer_that_comes_too_late_is_given_back);
     tcase_add_test(under_way, what_was_consumed_too_late_is_posted_back);
