@@ -37,7 +37,8 @@ static bool is_failure(enum permit_status status)
            status == PERMIT_E_OUTCOME_UNKNOWN || status == PERMIT_E_CLOSED;
 }
 
-/* Had the client stopped believing in what it released? */
+/* May the client have stopped believing in what it released? Nobody says that
+ * to whoever has released: then a fault excuses. */
 static bool was_lost(const struct history *history,
                      const struct history_operation *release)
 {
@@ -45,7 +46,8 @@ static bool was_lost(const struct history *history,
         &history->operations[release->acquire];
 
     return acquire->lost_ns != HISTORY_NEVER ||
-           acquire->believed_ns <= release->ended_ns;
+           acquire->believed_ns <= release->ended_ns ||
+           history->fault_ns < release->ended_ns;
 }
 
 /* Returns what is wrong with the outcome of an operation, or NULL. */

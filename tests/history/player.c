@@ -80,7 +80,8 @@ static void next_common(struct task *task)
     int64_t wait_ms = any_wait_ms(player);
     int64_t hold_ms = 0;
 
-    task->semaphore = any(player);
+    task->semaphore =
+        task == &player->tasks[1] ? find(player, "kept") : any(player);
     task->consumes = false;
     if (task->semaphore->is_counting) {
         task->permits = random_between(&player->random, 1, 2);
@@ -275,7 +276,7 @@ static void play_last(struct player *player)
  */
 
 static void open_all(struct player *player, const char *server,
-                     const char *directory, const char *name)
+                     const char *directory, const char *name, int64_t linger_ms)
 {
     struct permit_options options = PERMIT_OPTIONS_INIT;
     char path[4096];
@@ -288,6 +289,7 @@ static void open_all(struct player *player, const char *server,
     options.server = server;
     options.name = name;
     options.answer_timeout_ms = 3000;
+    options.linger_ms = linger_ms;
     if (permit_async_create(&options, &player->client, NULL, 0) != PERMIT_OK ||
         permit_poll_attach(player->client, &player->tie) != PERMIT_OK) {
         fail("permit_async_create");
@@ -323,7 +325,8 @@ int main(int argc, char **argv)
                            sizeof(error))) {
         fail(error);
     }
-    open_all(&player, argv[1], argv[2], argv[3]);
+    open_all(&player, argv[1], argv[2], argv[3],
+             is_last ? 0 : strtoll(argv[5], NULL, 10));
     player.until_ns = HISTORY_NEVER;
     for (size_t i = 0; i < TASKS; i++) {
         player.tasks[i] = (struct task){
