@@ -201,9 +201,9 @@ static enum permit_status give_back(const struct run *run)
         (void)give_back_thread(&giving);
         return giving.status;
     }
-    (void)clock_gettime(CLOCK_REALTIME, &until);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += GIVE_BACK_MS / 1000;
-    if (pthread_timedjoin_np(thread, NULL, &until) != 0) {
+    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
         return PERMIT_E_NO_ANSWER;
     }
     return giving.status;

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from cli import finish, permit, start
 from clock import OtherClock
 from conftest import SCALE, alive, eventually, session_of
 from user import fixture_start_user  # pylint: disable=unused-import
@@ -66,6 +67,26 @@ def test_e1_the_first_fence_of_a_start_is_the_wall_clock(start_daemon,
         assert abs((fence >> 24) - time.time() - YEAR) < 60
         clock.jump(wall_s=-YEAR)
         assert fence < line.acquire("jobs").granted.fence < fence + 100
+
+
+@pytest.mark.parametrize("jump", [YEAR, -YEAR])
+def test_e1_permit_run_knows_no_wall_clock(shared, jobs, tmp_path, jump):
+    """It waits for the answer to what it gives back, and no longer."""
+    clock = OtherClock(tmp_path / "clock")
+    clock.jump(wall_s=jump)
+    with shared.client() as line:
+        line.define(jobs)
+        for _ in range(5):
+            done = permit(shared, "run", "-q", jobs, "true", env=clock.env)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert line.query(jobs).held == 0
+        with start(shared, "run", "-q", jobs, "-c", "echo up; read line",
+                   stdin=subprocess.PIPE, env=clock.env) as process:
+            assert process.stdout.readline() == "up\n"
+            with shared.paused():
+                begun = time.monotonic()
+                finish(process)
+                assert time.monotonic() - begun < 4
 
 
 # ---------------------------------------------------------------- suspension
