@@ -107,6 +107,16 @@ class Scripted:
         self.listener.close()
 
 
+class Dropping(Scripted):
+    """A server that closes every connection at once."""
+
+    count = 0
+
+    def talk(self, line):
+        self.count += 1
+        line.close()
+
+
 # ------------------------------------------------------------ unreachable
 
 AWAY = {"PERMIT_SERVER": "permit://127.0.0.1:1"}
@@ -149,6 +159,15 @@ def test_a_wait_for_the_daemon_ends_with_the_wait(shared, jobs):
     assert done.stderr.count("trying again") == 1
     assert permit(shared, "run", "-n", "--on-unreachable=wait", jobs, "true",
                   env=AWAY).returncode == 69
+
+
+def test_a_wait_for_the_daemon_tries_less_and_less_often():
+    """In the mean five times in a second; without a pause, hundreds."""
+    dropping = Dropping()
+    assert permit(dropping, "run", "-w", 1, "--on-unreachable=wait", "jobs",
+                  "true").returncode == 69
+    assert 1 < dropping.count < 30
+    dropping.close()
 
 
 def test_who_waits_survives_a_daemon_that_goes_away(start_daemon, pipe):
