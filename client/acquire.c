@@ -261,6 +261,9 @@ static void release(struct permit_grant *grant, uint32_t permits,
     enum permit_status status;
     uint64_t id;
 
+    if (is_late) {
+        grant_lose_by_clock(grant);
+    }
     atomic_fetch_sub(&grant->permits, taken);
     atomic_store(&grant->is_released, is_whole);
     core_advance(client->core, now_ns);

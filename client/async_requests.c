@@ -266,6 +266,9 @@ static void note_release(struct async_request *request,
     uint32_t left = atomic_load(&grant->permits);
 
     request->is_late = grant_was_unprotected(grant);
+    if (request->is_late) {
+        grant_lose_by_clock(grant);
+    }
     request->is_whole = permits == 0 || permits == left;
     request->is_too_much = permits > left;
     if (!request->is_too_much) { /* Else the server refuses it. */

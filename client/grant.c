@@ -129,16 +129,21 @@ enum permit_status grant_release_local(struct permit_grant *grant,
 }
 
 /* Whoever sees the other's store makes it readable; at worst both do. */
-void grant_lose(struct permit_grant *grant, const struct core_event *event)
+static void lose(struct permit_grant *grant, enum permit_loss loss)
 {
     int fd;
 
-    atomic_store(&grant->grace_until_ns, event->until_ns);
-    atomic_store(&grant->loss, (int)event->loss);
+    atomic_store(&grant->loss, (int)loss);
     fd = atomic_load(&grant->event_fd);
     if (fd != -1) {
         transport_raise(fd);
     }
+}
+
+void grant_lose(struct permit_grant *grant, const struct core_event *event)
+{
+    atomic_store(&grant->grace_until_ns, event->until_ns);
+    lose(grant, event->loss);
 }
 
 int permit_grant_event_fd(struct permit_grant *grant)
@@ -196,6 +201,15 @@ bool grant_was_unprotected(const struct permit_grant *grant)
 
     return loss == PERMIT_LOSS_HOLD || loss == PERMIT_LOSS_SESSION ||
            (loss == 0 && grant_believed_until(grant) <= clock_now_ns());
+}
+
+void grant_lose_by_clock(struct permit_grant *grant)
+{
+    if (atomic_load(&grant->loss) == 0) {
+        lose(grant, atomic_load(&grant->until_ns) <= clock_now_ns()
+                        ? PERMIT_LOSS_HOLD
+                        : PERMIT_LOSS_SESSION);
+    }
 }
 
 bool grant_is_given_back(enum permit_status status)

@@ -109,6 +109,10 @@ int64_t grant_believed_until(const struct permit_grant *grant);
  * is PERMIT_E_EXPIRED whatever the server answers. */
 bool grant_was_unprotected(const struct permit_grant *grant);
 
+/* Such a one is about to be released: it is lost, if the core has not come to
+ * say so. */
+void grant_lose_by_clock(struct permit_grant *grant);
+
 /* Is the grant given back for all that the client can know, after a whole
  * release that ended with `status`? Else it may be tried again. */
 bool grant_is_given_back(enum permit_status status);

@@ -2,6 +2,7 @@
 
 /* Grants of the non-blocking face: given back, lost, and left over. */
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -327,6 +328,27 @@ START_TEST(a_grant_is_verified)
 }
 END_TEST
 
+START_TEST(what_is_released_after_its_time_is_lost)
+{
+    struct permit_grant *grant;
+    struct pollfd lost = {.events = POLLIN};
+
+    async_script_connect(&script);
+    grant = granted("a", 3);
+    lost.fd = permit_grant_event_fd(grant);
+    async_script_renew(&script, "r", "a", 20);
+    while (permit_grant_is_valid(grant)) { /* The loop does not turn. */
+    }
+    async_script_release(&script, "r2", "a", 0);
+    ck_assert_int_eq(permit_grant_get_loss(grant), PERMIT_LOSS_HOLD);
+    ck_assert_int_eq(poll(&lost, 1, 0), 1);
+    say_renewed(4, 20);
+    async_script_say_type(&script, 5, WIRE_DONE);
+    async_script_expect(&script, "r expired\n"
+                                 "r2 expired\n");
+}
+END_TEST
+
 START_TEST(grants_outlive_their_client)
 {
     struct permit_grant *grant;
@@ -372,6 +394,7 @@ int main(void)
     tcase_add_test(grants, a_renewal_may_outlive_its_handle);
     tcase_add_test(grants, what_is_lost_is_not_renewed);
     tcase_add_test(grants, a_grant_is_verified);
+    tcase_add_test(grants, what_is_released_after_its_time_is_lost);
     tcase_add_test(grants, grants_outlive_their_client);
     suite_add_tcase(suite, grants);
     srunner_run_all(runner, CK_NORMAL);
