@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `permit`: permits of a permitd from the shell. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -68,6 +69,11 @@ int main(int argc, char **argv)
         options.error[0] = '\0';
     }
     code = serve(argc, argv, &options, wrong);
+    /* What a full disk has lost must not look like an answer. */
+    if (code == EX_OK && (fflush(stdout) != 0 || ferror(stdout) != 0)) {
+        report_error(&options, "output", "cannot write to stdout");
+        code = EX_IOERR;
+    }
     defaults_destroy(defaults);
     exit(code);
 }
