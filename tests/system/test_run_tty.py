@@ -408,6 +408,19 @@ def test_waiting_is_one_line_redrawn(shared, jobs):
     assert "\x1b" not in permit(shared, "status", jobs).stdout
 
 
+@pytest.mark.parametrize("no_color, bold, plain", [
+    ("NO_COLOR=", "\x1b[1m", "\x1b[0m"), ("NO_COLOR=1", "", "")])
+def test_the_head_of_a_table_is_bold(shared, no_color, bold, plain):
+    define(shared, "t")
+    terminal = Terminal(shared, no_color, os.environ["PERMIT_BIN"], "status",
+                        "t", program="/usr/bin/env")
+    assert terminal.expect("NAME") == bold
+    head = terminal.expect("\r\n")
+    assert "\x1b" not in head
+    assert terminal.expect("t ") == plain
+    assert terminal.wait() == 0
+
+
 def test_delete_asks(shared, jobs):
     define(shared, jobs)
     terminal = Terminal(shared, "delete", jobs)
@@ -416,6 +429,10 @@ def test_delete_asks(shared, jobs):
     assert terminal.wait() == 75
     terminal = Terminal(shared, "delete", jobs)
     terminal.expect("[y/N]")
-    terminal.press(b"y\n")
+    terminal.press(b"\x04")  # The end of the input is no yes.
+    assert terminal.wait() == 75
+    terminal = Terminal(shared, "delete", jobs)
+    terminal.expect("[y/N]")
+    terminal.press(b"Y\n")
     assert terminal.wait() == 0
     assert permit(shared, "status", jobs).returncode == 78

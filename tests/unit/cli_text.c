@@ -32,7 +32,12 @@ static const struct {
     {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, /* Past the last one. */
     {"\xe2\x80\xae"
      "gnp",
-     "\\xe2\\x80\\xaegnp"}, /* Right to left. */
+     "\\xe2\\x80\\xaegnp"},                       /* Right to left. */
+    {"\xe2\x81\xa6", "\\xe2\\x81\\xa6"},          /* So, too. */
+    {"\xe2\x80\x8b", "\\xe2\\x80\\x8b"},          /* Nothing wide. */
+    {"\xe0\x82\xa0", "\\xe0\\x82\\xa0"},          /* Overlong. */
+    {"\xf0\x80\x82\xa0", "\\xf0\\x80\\x82\\xa0"}, /* Overlong. */
+    {"\xf5\x80\x80\x80", "\\xf5\\x80\\x80\\x80"}, /* No beginning. */
 };
 
 START_TEST(what_a_peer_says_is_harmless)

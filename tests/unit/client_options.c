@@ -205,6 +205,16 @@ START_TEST(a_definition_of_the_first_version_sets_no_slots)
 }
 END_TEST
 
+#define X8 "xxxxxxxx"
+#define X64 X8 X8 X8 X8 X8 X8 X8 X8
+#define X129 X64 X64 "x"
+
+static void *allocate(void *arg, size_t bytes)
+{
+    (void)arg;
+    return malloc(bytes);
+}
+
 static const struct {
     const char *what;
     struct permit_options options;
@@ -230,6 +240,52 @@ static const struct {
       .allocator = &(const struct permit_allocator){NULL, NULL, NULL}},
      PERMIT_E_INVALID,
      "an allocator has both alloc and free"},
+    {"an allocator that frees nothing",
+     {.struct_size = sizeof(struct permit_options),
+      .connect_timeout_ms = 1,
+      .answer_timeout_ms = 1,
+      .allocator = &(const struct permit_allocator){allocate, NULL, NULL}},
+     PERMIT_E_INVALID,
+     "an allocator has both alloc and free"},
+    {"no time for an answer",
+     {.struct_size = sizeof(struct permit_options), .connect_timeout_ms = 1},
+     PERMIT_E_INVALID,
+     "a time-out is at least 1"},
+    {"a linger that is over before",
+     {.struct_size = sizeof(struct permit_options),
+      .connect_timeout_ms = 1,
+      .answer_timeout_ms = 1,
+      .linger_ms = -1},
+     PERMIT_E_INVALID,
+     "linger_ms and heartbeat_ms are at least 0"},
+    {"heartbeats of the past",
+     {.struct_size = sizeof(struct permit_options),
+      .connect_timeout_ms = 1,
+      .answer_timeout_ms = 1,
+      .heartbeat_ms = -1},
+     PERMIT_E_INVALID,
+     "linger_ms and heartbeat_ms are at least 0"},
+    {"a long name",
+     {.struct_size = sizeof(struct permit_options),
+      .connect_timeout_ms = 1,
+      .answer_timeout_ms = 1,
+      .name = X129},
+     PERMIT_E_INVALID,
+     "name and purpose have at most 128 bytes"},
+    {"a long purpose",
+     {.struct_size = sizeof(struct permit_options),
+      .connect_timeout_ms = 1,
+      .answer_timeout_ms = 1,
+      .purpose = X129},
+     PERMIT_E_INVALID,
+     "name and purpose have at most 128 bytes"},
+    {"more local permits than can be counted",
+     {.struct_size = sizeof(struct permit_options),
+      .connect_timeout_ms = 1,
+      .answer_timeout_ms = 1,
+      .local_permits = INT64_C(2147483648)},
+     PERMIT_E_INVALID,
+     "local_permits is from -1 to 2147483647"},
     {"less than any local permits",
      {.struct_size = sizeof(struct permit_options),
       .connect_timeout_ms = 1,
@@ -248,6 +304,52 @@ START_TEST(options_that_make_no_sense_are_refused)
                      wrong_options[_i].status);
     ck_assert_str_eq(error_text, wrong_options[_i].text);
     ck_assert_ptr_null(client);
+    /* Who wants no text gets none. */
+    ck_assert_int_eq(
+        permit_client_create(&wrong_options[_i].options, &client, NULL, 0),
+        wrong_options[_i].status);
+    ck_assert_int_eq(permit_client_create(&wrong_options[_i].options, &client,
+                                          error_text, 0),
+                     wrong_options[_i].status);
+}
+END_TEST
+
+static const char *const wrong_addresses[] = {
+    "",
+    "host:",
+    "host:x",
+    "host:-1",
+    "host:0",
+    "host:65536",
+    "host:7417x",
+    "host:00000000000007417",
+    "[::1",
+    "[::1]7417",
+    "[::1]:",
+    "a b",
+    "host/path",
+    "unix:path",
+    "unix://",
+    "unix:/" X64 X64,
+    X64 X64 X64 X64 X64 X64 X64 X64,
+    "127.0.0.1:1,",
+    "127.0.0.1:1,,127.0.0.1:1",
+};
+
+START_TEST(an_address_that_makes_no_sense_is_refused)
+{
+    struct permit_client *client = NULL;
+    struct permit_options options = PERMIT_OPTIONS_INIT;
+
+    options.server = wrong_addresses[_i];
+    if (*options.server == '\0') {
+        options.server = ","; /* Nothing at all is the default. */
+    }
+    error_text[0] = '\0';
+    ck_assert_int_eq(
+        permit_client_create(&options, &client, error_text, sizeof(error_text)),
+        PERMIT_E_INVALID);
+    ck_assert_msg(strstr(error_text, "address") != NULL, "%s", error_text);
 }
 END_TEST
 
@@ -396,6 +498,8 @@ int main(void)
     tcase_add_test(alone, a_definition_of_the_first_version_sets_no_slots);
     tcase_add_loop_test(alone, options_that_make_no_sense_are_refused, 0,
                         (int)(sizeof(wrong_options) / sizeof(*wrong_options)));
+    tcase_add_loop_test(alone, an_address_that_makes_no_sense_is_refused, 0,
+                        sizeof(wrong_addresses) / sizeof(wrong_addresses[0]));
     tcase_add_test(alone, a_resolver_that_does_not_answer_keeps_nobody);
     tcase_add_test(alone, a_name_that_does_not_exist_is_named);
     tcase_add_test(alone, the_version_that_is_loaded_is_told);
