@@ -83,7 +83,8 @@ class Far:
     def lost_and_granted(self):
         """When the user stopped believing, and when another was granted."""
         self.user.say("until_lost")
-        granted = alive([self.other], self.other, is_id(self.waiting))
+        granted = alive([self.other], self.other, is_id(self.waiting),
+                        30 + 4 * SESSION)
         assert wire.kind(granted) == "granted"
         at = time.monotonic()
         return float(self.user.answer()), at
