@@ -2,6 +2,7 @@
 #include "blocking.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -368,13 +369,29 @@ uint64_t permit_client_session_id(struct permit_client *client)
     return id;
 }
 
+enum permit_status permit_client_session_key(struct permit_client *client,
+                                             struct permit_session_key *ret_key)
+{
+    bool has_session;
+
+    if (client_is_forked(client)) {
+        return PERMIT_E_FORKED;
+    }
+    (void)pthread_mutex_lock(&client->mutex);
+    has_session = core_session_key(client->core, ret_key);
+    (void)pthread_mutex_unlock(&client->mutex);
+    return has_session ? PERMIT_OK : PERMIT_E_DISCONNECTED;
+}
+
 int permit_client_fd(struct permit_client *client)
 {
     int fd = -1;
 
     if (!client_is_forked(client)) {
         (void)pthread_mutex_lock(&client->mutex);
-        fd = client->fd;
+        if (client->fd != -1) {
+            fd = fcntl(client->fd, F_DUPFD_CLOEXEC, 0);
+        }
         (void)pthread_mutex_unlock(&client->mutex);
     }
     return fd;

@@ -54,6 +54,9 @@ struct core *core_create(const struct core_options *options)
     core->hello.client = "libpermit/0.1.0";
     core->hello.linger_ms = options->linger_ms;
     core->heartbeat_ms = options->heartbeat_ms;
+    if (options->end != NULL) {
+        core->former = *options->end;
+    }
     core->input = memory_take_buffer(allocator, INPUT_BYTES);
     core->output = memory_take_buffer(allocator, OUTPUT_BYTES);
     core->arena.bytes = memory_take_buffer(allocator, ARENA_BYTES);
@@ -113,10 +116,35 @@ static size_t put_rest(struct core *core, const struct request *request,
                              left_ms > 0 ? left_ms : 1, &core->arena, to, room);
 }
 
+static void put(struct core *core, struct request *request)
+{
+    uint8_t *to = core->output + core->output_end;
+    size_t bytes;
+
+    if (request->wait_until_ns == CORE_NEVER ||
+        core->now_ns == request->asked_ns) {
+        bytes = copy_frame(request, to);
+    } else {
+        bytes = put_rest(core, request, to, OUTPUT_BYTES - core->output_end);
+    }
+    request->offset = core->output_total;
+    core->output_end += bytes;
+    core->output_total += bytes;
+}
+
+/* Of a session that is not believed in yet nothing is asked, for what it
+ * granted would not be believed in either. */
+static bool may_put(const struct core *core, const struct request *request)
+{
+    return request->offset == CORE_NOT_PUT &&
+           (core->is_believed || request->type == WIRE_PING);
+}
+
 /* Puts the requests that this line has not, in the order of their ids, as long
  * as there is room. */
 static void fill_output(struct core *core)
 {
+    struct id_entry *entry = core->next_put;
     size_t used = core->output_end - core->output_start;
 
     if (core->output_start >= OUTPUT_BYTES / 2) {
@@ -124,23 +152,16 @@ static void fill_output(struct core *core)
         core->output_start = 0;
         core->output_end = used;
     }
-    while (core->next_put != NULL &&
+    while (entry != NULL &&
            OUTPUT_BYTES - core->output_end >= WIRE_REQUEST_BYTES_MAX) {
-        struct request *request = request_of(core->next_put);
-        uint8_t *to = core->output + core->output_end;
-        size_t bytes;
-
-        if (request->wait_until_ns == CORE_NEVER ||
-            core->now_ns == request->asked_ns) {
-            bytes = copy_frame(request, to);
-        } else {
-            bytes =
-                put_rest(core, request, to, OUTPUT_BYTES - core->output_end);
+        if (may_put(core, request_of(entry))) {
+            put(core, request_of(entry));
         }
-        request->offset = core->output_total;
-        core->output_end += bytes;
-        core->output_total += bytes;
-        core->next_put = request->entry.next;
+        entry = entry->next;
+    }
+    while (core->next_put != NULL &&
+           request_of(core->next_put)->offset != CORE_NOT_PUT) {
+        core->next_put = core->next_put->next;
     }
 }
 

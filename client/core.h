@@ -36,6 +36,7 @@ struct core_options {
     int64_t answer_timeout_ms; /* For the answer to an acquire's Cancel. */
     int64_t linger_ms;         /* That is asked for. */
     int64_t heartbeat_ms; /* Ping at least so often; 0: as the server says. */
+    const struct permit_session_key *end;     /* By the first Hello; or NULL. */
     const struct permit_allocator *allocator; /* Copied. */
 };
 
@@ -167,8 +168,10 @@ bool core_wants_line(const struct core *core);
 /* Until when the session's grants may be believed in; 0 if they may not. */
 int64_t core_believed_until(const struct core *core);
 
-/* 0 without a session. */
+/* 0 without a session; of one, *ret_key is set and true returned. */
 uint64_t core_session_id(const struct core *core);
+bool core_session_key(const struct core *core,
+                      struct permit_session_key *ret_key);
 
 /* How often it pings; 0 before the first Welcome. */
 int64_t core_heartbeat_ns(const struct core *core);

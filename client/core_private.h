@@ -68,10 +68,9 @@ struct held_grant {
     char semaphore[WIRE_NAME_BYTES_MAX + 1];
 };
 
-struct core_session {
-    uint64_t id; /* 0: there is none. */
-    uint8_t secret[WIRE_SECRET_BYTES];
-};
+_Static_assert(sizeof(((struct permit_session_key *)NULL)->secret) ==
+                   WIRE_SECRET_BYTES,
+               "a secret is what the wire says");
 
 struct core {
     enum core_state state;
@@ -92,8 +91,8 @@ struct core {
     struct id_entry *next_grant; /* Where the walk goes on. */
     struct id_entry *next_request;
 
-    struct core_session session;
-    struct core_session former; /* To be ended by the next Hello. */
+    struct permit_session_key session;
+    struct permit_session_key former; /* To be ended by the next Hello. */
     bool had_session;
     int64_t timeout_ns;
     int64_t linger_ns;

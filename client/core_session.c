@@ -56,7 +56,7 @@ static void end_session(struct core *core, bool may_be_kept)
 /* ------------------------------------------------------------ open and break
  */
 
-static struct wire_session_key key_of(const struct core_session *session)
+static struct wire_session_key key_of(const struct permit_session_key *session)
 {
     return (struct wire_session_key){
         .id = session->id,
@@ -474,6 +474,15 @@ uint64_t core_session_id(const struct core *core)
 int64_t core_session_timeout_ns(const struct core *core)
 {
     return core->timeout_ns;
+}
+
+bool core_session_key(const struct core *core,
+                      struct permit_session_key *ret_key)
+{
+    if (core->session.id != 0) {
+        *ret_key = core->session;
+    }
+    return core->session.id != 0;
 }
 
 int64_t core_heartbeat_ns(const struct core *core)

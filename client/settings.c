@@ -153,6 +153,9 @@ enum permit_status settings_init(const struct permit_options *options,
     settings.heartbeat_ms = own.heartbeat_ms;
     settings.local_permits =
         own.local_permits < 0 ? LOCAL_LIMIT_NONE : (uint32_t)own.local_permits;
+    if (own.end != NULL) {
+        settings.end = *own.end;
+    }
     settings.seed = take_seed();
     settings.log = own.log;
     settings.log_arg = own.log_arg;
@@ -174,6 +177,7 @@ struct core_options settings_core_options(const struct settings *settings)
                                  .pid = (uint64_t)getpid(),
                                  .answer_timeout_ms =
                                      settings->answer_timeout_ms,
+                                 .end = &settings->end,
                                  .heartbeat_ms = settings->heartbeat_ms,
                                  .linger_ms = settings->linger_ms,
                                  .allocator = &settings->allocator};

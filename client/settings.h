@@ -21,7 +21,8 @@ struct settings {
     int64_t answer_timeout_ms;
     int64_t linger_ms;
     int64_t heartbeat_ms;
-    uint32_t local_permits; /* Or LOCAL_LIMIT_NONE. */
+    uint32_t local_permits;        /* Or LOCAL_LIMIT_NONE. */
+    struct permit_session_key end; /* Its id is 0: none. */
     uint64_t seed; /* Of chance: another for each client. Not for secrets. */
     void (*log)(void *arg, enum permit_log_level level, const char *text);
     void *log_arg;

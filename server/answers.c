@@ -200,13 +200,6 @@ enum permit_loss answers_loss(const struct answers *answers, uint64_t id)
     return entry->lost;
 }
 
-void answers_saw(struct answers *answers, uint64_t id)
-{
-    if (id > answers->newest_id) {
-        answers->newest_id = id;
-    }
-}
-
 void answers_forget(struct answers *answers, uint64_t below)
 {
     if (below <= answers->below) {

@@ -96,9 +96,6 @@ void answers_lose(struct answers *answers, uint64_t id, enum permit_loss loss);
 /* How the grant of an acquire that was ANSWERED was lost; 0 if it was not. */
 enum permit_loss answers_loss(const struct answers *answers, uint64_t id);
 
-/* A request that is not kept had this id: later ones must be above it. */
-void answers_saw(struct answers *answers, uint64_t id);
-
 /* The client has all answers below this id. A lower mark than before changes
  * nothing. */
 void answers_forget(struct answers *answers, uint64_t below);

@@ -362,7 +362,6 @@ static void obey_once(struct session *session,
         return;
     }
     if (event.type == ENGINE_VERIFY) { /* Changes nothing, is not kept. */
-        answers_saw(&session->answers, message->id);
         sessions_do(sessions, &event);
         return;
     }
@@ -421,7 +420,6 @@ void session_obey(struct session *session,
     } else if (message->type == WIRE_BYE) {
         obey_bye(session, message);
     } else if (table[message->type].read != NULL) {
-        answers_saw(&session->answers, message->id);
         table[message->type].read(session, message);
     } else if (table[message->type].prepare != NULL) {
         obey_once(session, message);

@@ -122,6 +122,9 @@ int acquire_connect(struct acquire *acquire)
         return exit_code_of(status);
     }
     acquire->is_away_said = false;
+    if (acquire->on_session != NULL) {
+        acquire->on_session(acquire->on_session_arg, acquire->client);
+    }
     acquire->believed_ms =
         permit_client_deadline_ms(acquire->client) - clock_now_ms();
     return 0;

@@ -19,6 +19,9 @@ struct acquire {
     int64_t pause_ms;    /* The longest before the next attempt. */
     bool is_away_said;   /* Since the last connection. */
     int64_t believed_ms; /* How long a new connection is believed in. */
+    /* Called with each session that there is; may be NULL. */
+    void (*on_session)(void *arg, struct permit_client *client);
+    void *on_session_arg;
     struct permit_client *client; /* NULL: no connection. */
     struct permit_grant *grant;   /* NULL: none. */
 };

@@ -75,6 +75,10 @@ static const struct argp_option run_options[] = {
      "from TERM to KILL when the permit is lost (5s, or half of what the "
      "client may believe)",
      0},
+    {"linger", OPTION_LINGER, "DUR", 0,
+     "how long the permit outlives a cut line or an outage of the daemon (30s; "
+     "at least the daemon's session timeout, or 0: not at all)",
+     0},
     {"on-lost", OPTION_ON_LOST, "HOW", 0,
      "what the command gets when the permit is lost: term (default), kill, "
      "another signal by name or number, or ignore, which lets it run on while "
@@ -100,7 +104,6 @@ static const struct argp_option run_options[] = {
     UNSERVED(1, "take", "SEM"),
     UNSERVED(2, "join", NULL),
     UNSERVED(3, "priority", "N"),
-    UNSERVED(4, "linger", "DUR"),
     {0}};
 
 static const struct argp_option hold_options[] = {

@@ -145,16 +145,32 @@ void guard_destroy(struct guard *guard)
     free(guard);
 }
 
-int guard_go(struct guard *guard, int connection, const char *environment,
+/* Sends a message with a text. */
+static int send_text(const struct guard *guard, struct guard_message *message,
+                     const void *text, size_t bytes, int descriptor)
+{
+    assert(bytes <= sizeof(message->text));
+    message->text_bytes = bytes;
+    if (bytes > 0) {
+        memcpy(message->text, text, bytes);
+    }
+    return send_to_guard(guard, message, descriptor);
+}
+
+int guard_entrust(struct guard *guard, const void *entrusted, size_t bytes,
+                  int connection)
+{
+    struct guard_message message = {.word = GUARD_ENTRUST};
+
+    return send_text(guard, &message, entrusted, bytes, connection);
+}
+
+int guard_go(struct guard *guard, const char *environment,
              size_t environment_bytes, int64_t deadline_ms)
 {
-    struct guard_message message = {.word = GUARD_GO,
-                                    .time_ms = deadline_ms,
-                                    .text_bytes = environment_bytes};
+    struct guard_message message = {.word = GUARD_GO, .time_ms = deadline_ms};
 
-    assert(environment_bytes <= sizeof(message.text));
-    memcpy(message.text, environment, environment_bytes);
-    return send_to_guard(guard, &message, connection);
+    return send_text(guard, &message, environment, environment_bytes, -1);
 }
 
 void guard_set_deadline(struct guard *guard, int64_t deadline_ms)

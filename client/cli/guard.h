@@ -6,12 +6,13 @@
  * session, and the command.
  *
  * It starts the command once the wrapper has the permit, adopts what the
- * command leaves behind, and holds a copy of the connection. It never speaks
- * with the daemon.
+ * command leaves behind, and holds a copy of the connection. It does not know
+ * the daemon, nor what it is entrusted with.
  *
- * Law: the copy is closed only when the command and all its descendants are
- * dead; so the daemon sees the end of the line, and gives the permit to
- * another, only after that, however the wrapper ends. */
+ * Law: only when the command and all its descendants are dead is the copy
+ * closed, and what was entrusted carried out; so the daemon sees the end of the
+ * line, or of the session, and gives the permit to another, only after that,
+ * however the wrapper ends. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,6 +26,9 @@ struct guard_command {
     char *const *argv; /* Ends with NULL. */
     bool own_group;    /* Else it is in this process's group. */
     bool no_stdin;     /* It reads /dev/null. */
+    /* Carried out by the guard when this process has ended without
+     * guard_entrust() of nothing, and everybody is dead. */
+    void (*on_orphaned)(const void *entrusted);
 };
 
 enum guard_report_type {
@@ -50,10 +54,16 @@ int guard_create(const struct guard_command *command, struct guard **ret_guard);
 /* Kills what runs, if anything does, and frees it; blocks until it is dead. */
 void guard_destroy(struct guard *guard);
 
-/* Starts the command. The guard keeps a copy of `connection` (-1: none), adds
- * `environment` (NAME=VALUE, each with its NUL) to the command's, and kills at
- * deadline_ms (CLOCK_BOOTTIME). Returns 0 or a negative errno. */
-int guard_go(struct guard *guard, int connection, const char *environment,
+/* Hands the guard what it is to do alone, at most GUARD_TEXT_BYTES bytes (0:
+ * nothing any more), and a copy of `connection` (-1: it keeps the one it has).
+ * Returns 0 or a negative errno. */
+int guard_entrust(struct guard *guard, const void *entrusted, size_t bytes,
+                  int connection);
+
+/* Starts the command. The guard adds `environment` (NAME=VALUE, each with its
+ * NUL) to the command's, and kills at deadline_ms (CLOCK_BOOTTIME). Returns 0
+ * or a negative errno. */
+int guard_go(struct guard *guard, const char *environment,
              size_t environment_bytes, int64_t deadline_ms);
 
 /* Moves the deadline. */

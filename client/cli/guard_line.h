@@ -22,6 +22,7 @@ enum guard_word {
     GUARD_GO = 1,   /* Start the command: text is its environment. */
     GUARD_SIGNAL,   /* Pass on signal `number`. */
     GUARD_DEADLINE, /* Kill everybody at time_ms. */
+    GUARD_ENTRUST,  /* Keep text for when the wrapper is dead. */
     /* From the guard. */
     GUARD_STARTED, /* The command, process `number`, runs. */
     GUARD_FAILED,  /* It does not: errno is `number`; flag: before exec. */
@@ -35,7 +36,8 @@ struct guard_message {
     bool flag;       /* GUARD_SIGNAL: the terminal has sent it to its group. */
     int64_t time_ms; /* CLOCK_BOOTTIME. */
     size_t text_bytes;
-    char text[GUARD_TEXT_BYTES]; /* Strings "NAME=VALUE", each with its NUL. */
+    /* GUARD_GO: strings "NAME=VALUE", each with its NUL. */
+    _Alignas(8) char text[GUARD_TEXT_BYTES];
 };
 
 /* Makes the pair, closed on exec. Returns 0 or a negative errno. */

@@ -20,8 +20,10 @@
 struct guard_self {
     const struct guard_task *task;
     int connection; /* The copy that holds the line open, or -1. */
-    int deaths;     /* A signalfd of SIGCHLD. */
-    int deadline;   /* A timerfd. */
+    struct guard_message entrusted; /* For when the wrapper is dead. */
+    bool is_orphaned;
+    int deaths;   /* A signalfd of SIGCHLD. */
+    int deadline; /* A timerfd. */
     struct family family;
 };
 
@@ -130,14 +132,40 @@ static void end_all(struct guard_self *self, bool by_deadline)
     say(self, GUARD_ENDED, self->family.command_code, by_deadline);
 }
 
+static void take_entrusted(struct guard_self *self,
+                           const struct guard_message *message, int descriptor)
+{
+    self->entrusted = *message;
+    if (descriptor != -1) {
+        if (self->connection != -1) {
+            (void)close(self->connection);
+        }
+        self->connection = descriptor;
+    }
+}
+
+/* Waits for the wrapper's next word. Returns false if it is dead. */
+static bool hear(struct guard_self *self, struct guard_message *ret_message)
+{
+    int descriptor;
+
+    if (guard_line_receive(self->task->line, ret_message, &descriptor) == 0) {
+        self->is_orphaned = true;
+        return false;
+    }
+    if (ret_message->word == GUARD_ENTRUST) {
+        take_entrusted(self, ret_message, descriptor);
+    }
+    return true;
+}
+
 /* Obeys the wrapper. Returns false when everybody is dead. */
 static bool obey(struct guard_self *self)
 {
     struct guard_message message;
-    int descriptor;
 
-    if (guard_line_receive(self->task->line, &message, &descriptor) == 0) {
-        end_all(self, false); /* The wrapper is dead. */
+    if (!hear(self, &message)) {
+        end_all(self, false);
         return false;
     }
     if (message.word == GUARD_SIGNAL) {
@@ -189,15 +217,12 @@ static void watch(struct guard_self *self)
 /* Waits for the wrapper's go. Returns false if there will be none. */
 static bool await_go(struct guard_self *self, struct guard_message *ret_go)
 {
-    int descriptor;
-
-    do {
-        if (guard_line_receive(self->task->line, ret_go, &descriptor) == 0) {
-            return false;
+    while (hear(self, ret_go)) {
+        if (ret_go->word == GUARD_GO) {
+            return true;
         }
-    } while (ret_go->word != GUARD_GO);
-    self->connection = descriptor;
-    return true;
+    }
+    return false;
 }
 
 /* Returns 0 or a negative errno. */
@@ -218,32 +243,57 @@ static int prepare(struct guard_self *self)
     return 0;
 }
 
-void guard_process(const struct guard_task *task)
+/* From now on the command's input and output are the command's alone. */
+static void let_go(const struct guard_self *self)
 {
-    struct guard_self self = {.task = task, .connection = -1};
-    struct guard_message go;
-    int error = prepare(&self);
+    descriptors_let_go((const int[]){self->task->line, self->connection,
+                                     self->deaths, self->deadline},
+                       4, /* stderr_too= */ true);
+}
 
-    if (!await_go(&self, &go)) {
-        return;
-    }
-    if (error == 0 && clock_now_ms() >= go.time_ms) {
-        say(&self, GUARD_ENDED, 0, true); /* It was stopped until now. */
+/* Starts the command, and returns when nobody is left of it. */
+static void guard_command(struct guard_self *self, struct guard_message *go,
+                          int error)
+{
+    const struct guard_task *task = self->task;
+
+    if (error == 0 && clock_now_ms() >= go->time_ms) {
+        say(self, GUARD_ENDED, 0, true); /* It was stopped until now. */
         return;
     }
     if (error == 0) {
-        set_deadline(&self, go.time_ms);
-        self.family.command = start_command(task, &go, &error);
+        set_deadline(self, go->time_ms);
+        self->family.command = start_command(task, go, &error);
     }
-    if (self.family.command == 0) {
-        say(&self, GUARD_FAILED, error < 0 ? -error : error, error < 0);
+    if (self->family.command == 0) {
+        say(self, GUARD_FAILED, error < 0 ? -error : error, error < 0);
         return;
     }
-    self.family.group = task->command.own_group ? self.family.command : 0;
-    say(&self, GUARD_STARTED, self.family.command, false);
-    /* Now the command's input and output are the command's alone. */
-    descriptors_let_go(
-        (const int[]){task->line, self.connection, self.deaths, self.deadline},
-        4, /* stderr_too= */ true);
-    watch(&self);
+    self->family.group = task->command.own_group ? self->family.command : 0;
+    say(self, GUARD_STARTED, self->family.command, false);
+    let_go(self);
+    watch(self);
+}
+
+void guard_process(const struct guard_task *task)
+{
+    static struct guard_self self; /* Its message is large. */
+    static struct guard_message message;
+    int error;
+
+    self.task = task;
+    self.connection = -1;
+    error = prepare(&self);
+    if (await_go(&self, &message)) {
+        guard_command(&self, &message, error);
+    }
+    let_go(&self);
+    /* Until the wrapper has given back, it may still die. */
+    while (!self.is_orphaned) {
+        (void)hear(&self, &message);
+    }
+    if (self.entrusted.text_bytes > 0) {
+        (void)close(self.connection); /* What is entrusted may take time. */
+        task->command.on_orphaned(self.entrusted.text);
+    }
 }

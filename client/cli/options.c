@@ -266,6 +266,7 @@ void options_init(struct options *options)
         .wait_ms = -1,
         .conflict_code = -1,
         .kill_after_ms = OPTIONS_DURATION_UNSET,
+        .linger_ms = OPTIONS_DURATION_UNSET,
         .on_lost = SIGTERM,
         .on_unreachable = UNREACHABLE_FAIL,
         .status_fd = -1,

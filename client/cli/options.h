@@ -55,6 +55,8 @@ struct options {
     uint32_t expect_permits;
     int conflict_code;     /* -1: the status's own. */
     int64_t kill_after_ms; /* OPTIONS_DURATION_UNSET: the default. */
+    int64_t linger_ms;     /* Of run: OPTIONS_DURATION_UNSET is the default. */
+    int64_t heartbeat_ms;  /* Ping at least so often; 0: as the daemon says. */
     int on_lost;           /* A signal, or OPTIONS_LOST_IGNORE. */
     enum unreachable on_unreachable;
     int status_fd; /* -1: none. */
@@ -103,6 +105,7 @@ enum option_key {
     OPTION_KILL_AFTER,
     OPTION_KIND,
     OPTION_LABEL,
+    OPTION_LINGER,
     OPTION_MAX_QUEUE,
     OPTION_MAX_WAIT,
     OPTION_NAME,

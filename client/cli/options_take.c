@@ -268,6 +268,9 @@ static error_t parse_run(struct options *options, int key, char *text)
     case OPTION_KILL_AFTER:
         return take_duration(options, "--kill-after", text, INT64_MAX,
                              &options->kill_after_ms);
+    case OPTION_LINGER:
+        return take_duration(options, "--linger", text, INT64_MAX,
+                             &options->linger_ms);
     case OPTION_NO_STDIN:
         options->no_stdin = true;
         return 0;

@@ -129,6 +129,10 @@ enum permit_status report_try_connect(const struct options *options,
     own.name = options->name;
     own.purpose = options->purpose;
     own.connect_timeout_ms = timeout_ms;
+    if (options->linger_ms != OPTIONS_DURATION_UNSET) {
+        own.linger_ms = options->linger_ms;
+    }
+    own.heartbeat_ms = options->heartbeat_ms;
     text[0] = '\0';
     status = permit_client_create(&own, ret_client, text, text_bytes);
     if (status == PERMIT_OK) {

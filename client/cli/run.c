@@ -20,11 +20,15 @@
 #include "exit_code.h"
 #include "guard.h"
 #include "report.h"
+#include "run_orphan.h"
 #include "run_watch.h"
 #include "signals.h"
 #include "wire.h"
 
 #define KILL_AFTER_DEFAULT_MS 5000
+#define LINGER_DEFAULT_MS 30000
+/* Pings in the time in which a break has to end: DESIGN's "three times". */
+#define PINGS 3
 #define GIVE_BACK_MS 1000
 #define NEVER_MS INT64_MAX /* Of CLOCK_BOOTTIME. */
 
@@ -66,6 +70,41 @@ static int choose_kill_after(const struct acquire *acquire,
     }
     *ret_kill_after_ms = kill_after_ms;
     return 0;
+}
+
+/* ----------------------------------------------------------------- linger */
+
+/* A break that ends before the client's deadline less --kill-after costs
+ * nothing, if a Ping shows it in time. */
+static void choose_linger(struct options *options)
+{
+    int64_t left_ms;
+
+    if (options->linger_ms == OPTIONS_DURATION_UNSET) {
+        options->linger_ms = LINGER_DEFAULT_MS;
+    }
+    left_ms = options->linger_ms / 10 * 9 -
+              (options->kill_after_ms == OPTIONS_DURATION_UNSET
+                   ? KILL_AFTER_DEFAULT_MS
+                   : options->kill_after_ms);
+    options->heartbeat_ms = left_ms > PINGS ? left_ms / PINGS : 0;
+}
+
+/* Returns 0, or the exit code if what is asked for is shorter than the session
+ * timeout: a cut line would be a loss while one that is only silent is not. */
+static int check_linger(const struct acquire *acquire)
+{
+    int64_t linger_ms = acquire->options->linger_ms;
+
+    if (linger_ms == 0 || linger_ms == LINGER_DEFAULT_MS ||
+        acquire->believed_ms <= linger_ms / 10 * 9) {
+        return 0;
+    }
+    report_error(acquire->options, permit_status_reason(PERMIT_E_INVALID),
+                 "--linger must be at least the daemon's session timeout, "
+                 "about %" PRId64 " ms, or 0",
+                 acquire->believed_ms / 9 * 10);
+    return EX_USAGE;
 }
 
 /* ------------------------------------------------------------ environment */
@@ -254,7 +293,7 @@ static int conclude(const struct run *run, const struct run_result *result,
     }
     report_note(options, false,
                 "the command has ended, but giving back was not answered "
-                "(%s); the end of the line frees the permit",
+                "(%s); the permit is free when the session has ended",
                 permit_strerror(status));
     return code;
 }
@@ -269,9 +308,8 @@ static int run_with(struct run *run, const struct environment *environment)
     int code;
 
     signals_take_all();
-    error = guard_go(run->guard,
-                     run->client == NULL ? -1 : permit_client_fd(run->client),
-                     environment->text, environment->bytes, run->deadline_ms);
+    error = guard_go(run->guard, environment->text, environment->bytes,
+                     run->deadline_ms);
     if (error == 0 || error == -EPIPE) {
         run_watch(run, &result);
     }
@@ -302,7 +340,8 @@ static int run_granted(struct run *run, long depth)
     report_note(run->options, true, "grant %" PRIu64 ", fence %" PRIu64,
                 permit_grant_id(run->grant), permit_grant_fence(run->grant));
     status_fd_granted(run->status, run->client, run->grant);
-    if (left_ms <= 0 || permit_client_fd(run->client) < 0) {
+    run_entrust(run, run->client);
+    if (left_ms <= 0) {
         status_fd_lost(run->status, PERMIT_LOSS_SESSION);
         (void)give_back(run);
         return report_status(run->options, NULL, PERMIT_E_LOST);
@@ -326,6 +365,11 @@ static int run_granted(struct run *run, long depth)
     return run_with(run, &environment);
 }
 
+static void entrust(void *arg, struct permit_client *client)
+{
+    run_entrust(arg, client);
+}
+
 /* Acquires, and runs the command. */
 static int run_acquired(struct run *run, struct acquire *acquire, long depth)
 {
@@ -333,6 +377,9 @@ static int run_acquired(struct run *run, struct acquire *acquire, long depth)
     const struct options *options = run->options;
     int code = acquire_connect(acquire);
 
+    if (code == 0) {
+        code = check_linger(acquire);
+    }
     if (code == 0) {
         code = choose_kill_after(acquire, &run->kill_after_ms);
     }
@@ -379,7 +426,8 @@ static int prepare(const struct options *options,
     const struct guard_command command = {.argv = options->argv,
                                           .own_group = options->no_stdin ||
                                                        !isatty(STDIN_FILENO),
-                                          .no_stdin = options->no_stdin};
+                                          .no_stdin = options->no_stdin,
+                                          .on_orphaned = run_orphaned};
     int error = guard_create(&command, ret_guard);
 
     if (error < 0) {
@@ -423,9 +471,13 @@ int run_command(const struct options *options)
         name_purpose(purpose, sizeof(purpose), options->argv[0]);
         own.purpose = purpose;
     }
+    choose_linger(&own);
     acquire_init(&acquire, &own, &status);
+    acquire.on_session = entrust;
+    acquire.on_session_arg = &run;
     code = run_acquired(&run, &acquire, depth);
     acquire_deinit(&acquire);
+    (void)guard_entrust(run.guard, NULL, 0, -1); /* All is given back. */
     guard_destroy(run.guard);
     status_fd_close(&status);
     return code;

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "report.h"
+#include "run_orphan.h"
 #include "signals.h"
 
 /* How often the guard is told of the deadline, which Pings move. */
@@ -148,7 +149,7 @@ static void pass_on_signals(const struct watch *watch)
     }
 }
 
-void run_watch(const struct run *run, struct run_result *ret_result)
+void run_watch(struct run *run, struct run_result *ret_result)
 {
     struct watch watch = {.run = run, .deadline_ms = run->deadline_ms};
     struct pollfd events[] = {
@@ -161,6 +162,9 @@ void run_watch(const struct run *run, struct run_result *ret_result)
     do {
         int timeout_ms = look(&watch);
 
+        if (run->grant != NULL) {
+            run_entrust(run, run->client); /* It may have connected anew. */
+        }
         if (watch.is_lost) {
             events[2].fd = -1; /* It stays readable. */
         }

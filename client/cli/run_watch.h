@@ -10,6 +10,8 @@
  * --on-lost=ignore.
  */
 
+#include <sys/types.h>
+
 #include "control.h"
 #include "guard.h"
 #include "options.h"
@@ -23,6 +25,7 @@ struct run {
     struct permit_grant *grant; /* NULL: it runs without a permit. */
     struct control *control;    /* NULL: its hold cannot be renewed. */
     int64_t deadline_ms;        /* What the guard was told with its go. */
+    ino_t line; /* The connection that the guard has a copy of. */
     int64_t kill_after_ms;
 };
 
@@ -32,6 +35,6 @@ struct run_result {
 };
 
 /* Watches until the command and all its descendants are dead. */
-void run_watch(const struct run *run, struct run_result *ret_result);
+void run_watch(struct run *run, struct run_result *ret_result);
 
 #endif

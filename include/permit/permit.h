@@ -85,8 +85,16 @@ PERMIT_API void permit_client_last_error(struct permit_client *client,
 /* The session's id; 0 while there is none. */
 PERMIT_API uint64_t permit_client_session_id(struct permit_client *client);
 
-/* The connection's descriptor, or -1: for a guard process that keeps the line
- * open while this process is killed. Not to be read, written or closed. */
+/* The session's key: for a guard process that ends it (permit_options.end)
+ * when this one is killed. Returns PERMIT_OK, PERMIT_E_DISCONNECTED (there is
+ * no session) or PERMIT_E_FORKED. */
+PERMIT_API enum permit_status
+permit_client_session_key(struct permit_client *client,
+                          struct permit_session_key *ret_key);
+
+/* A copy of the connection's descriptor, the caller's to close, or -1: for a
+ * guard process that keeps the line open while this process is killed. Not to
+ * be read or written. */
 PERMIT_API int permit_client_fd(struct permit_client *client);
 
 /* When the session's grants stop being valid unless the server answers again:

@@ -42,6 +42,12 @@ struct permit_allocator {
     void *arg;
 };
 
+/* Whoever has it may end the session, or take it over. */
+struct permit_session_key {
+    uint64_t id; /* 0: of none. */
+    unsigned char secret[16];
+};
+
 enum permit_log_level {
     PERMIT_LOG_INFO = 1, /* Connected; the session began or ended. */
     PERMIT_LOG_WARNING   /* A connection was lost or not to be had. */
@@ -76,11 +82,14 @@ struct permit_options {
      * grants by itself, under a limit of its own (permit_grant_is_local()).
      * 0 (default): none, an acquire fails. -1: as many as are asked for. */
     int64_t local_permits;
+    /* A session of before that is to end first, so that its client does not
+     * queue behind itself: see permit_client_session_key(). NULL: none. */
+    const struct permit_session_key *end;
 };
 #define PERMIT_OPTIONS_INIT                                                    \
     {                                                                          \
         sizeof(struct permit_options), NULL, NULL, NULL, 5000, 5000, NULL,     \
-            NULL, NULL, 0, 0, 0                                                \
+            NULL, NULL, 0, 0, 0, NULL                                          \
     }
 
 /* ------------------------------------------------------------------- acquire

@@ -338,7 +338,8 @@ def test_a2_a_stopped_wrapper_loses_its_command_at_the_deadline(start_daemon,
                                                                 pipe):
     daemon = start_daemon(SHORT)
     define(daemon, "jobs")
-    process = start_in(daemon, pipe, "jobs", "echo up >&9; exec sleep 1000")
+    process = start_in(daemon, pipe, "jobs", "echo up >&9; exec sleep 1000",
+                       "--linger", "0")
     assert pipe.line() == "up"
     waiter = start(daemon, "run", "-q", "jobs", "true")
     eventually(lambda: daemon.semaphore("jobs")["waiters"] == 1)
@@ -357,7 +358,7 @@ def test_a_cut_line_is_term_then_kill_then_124(start_daemon, pipe):
     process = start_in(daemon, pipe, "jobs",
                        "trap 'echo term >&9' TERM; echo up >&9;"
                        "while :; do sleep 0.01; done",
-                       "--kill-after", "200ms")
+                       "--kill-after", "200ms", "--linger", "0")
     assert pipe.line() == "up"
     daemon.kill()
     assert pipe.line() == "term"
@@ -372,7 +373,7 @@ def test_a_silent_daemon_is_a_loss_in_time(start_daemon, pipe):
     define(daemon, "jobs")
     process = start_in(daemon, pipe, "jobs",
                        "trap 'echo term >&9' TERM; echo up >&9;"
-                       "while :; do sleep 0.01; done")
+                       "while :; do sleep 0.01; done", "--linger", "0")
     assert pipe.line() == "up"
     os.kill(daemon.pid, signal.SIGSTOP)
     assert pipe.line() == "term"

@@ -246,7 +246,8 @@ def test_a_guard_that_does_not_kill_is_killed_in_time(start_daemon, pipe):
     define(daemon, "jobs")
     process = start_in(daemon, pipe, "jobs", "/bin/sh", "-c",
                        "trap '' TERM; setsid sleep 1000 & echo up >&9;"
-                       "while :; do sleep 1000; done")
+                       "while :; do sleep 1000; done",
+                       options=("--linger", "0"))
     assert pipe.line() == "up"
     with subprocess.Popen(
             ["/usr/bin/python3", "-ISc", TRACE, str(guard_of(process))],

@@ -328,7 +328,7 @@ def test_a_wrapper_that_slept_too_long_says_what_was_lost(start_daemon, pipe):
     daemon = start_daemon({"session": {"heartbeat": "100ms",
                                        "timeout": "300ms"}})
     define(daemon, "jobs")
-    process = start(daemon, "run", "jobs", "-c",
+    process = start(daemon, "run", "--linger", "300ms", "jobs", "-c",
                     "echo up >&9; exec sleep 1000", pipe=pipe)
     pipe.close_writer()
     assert pipe.line() == "up"

@@ -246,7 +246,7 @@ def test_stopped_for_too_long_is_lost(start_daemon):
                                        "timeout": "900ms"}})
     define(daemon, "jobs")
     shell = Shell(daemon)
-    wrapper, _, command = shell.start_job("jobs", SLEEPS)
+    wrapper, _, command = shell.start_job("--linger 900ms jobs", SLEEPS)
     shell.stop_job(wrapper, command)
     assert permit(daemon, "run", "jobs", "true").returncode == 0
     assert not os.path.exists(f"/proc/{command}")
@@ -368,13 +368,13 @@ def test_all_end_when_the_shell_of_a_stopped_job_is_killed(start_daemon):
     define(daemon, "jobs")
     with nothing_left_behind():
         shell = Shell(daemon)
-        wrapper, _, command = shell.start_job("jobs", SLEEPS)
+        wrapper, _, command = shell.start_job("--linger 900ms jobs", SLEEPS)
         shell.stop_job(wrapper, command)
         kill(shell.pid)
         shell.wait()
         eventually(lambda: not os.path.exists(f"/proc/{wrapper}")
                    or state_of(wrapper) == "Z")
-    assert permit(daemon, "run", "-n", "jobs", "true").returncode == 0
+    assert permit(daemon, "run", "jobs", "true").returncode == 0
 
 
 def test_every_generation_is_told_to_end(shared, jobs):

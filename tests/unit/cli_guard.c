@@ -77,9 +77,9 @@ static void go(int connection, int64_t deadline_ms)
 {
     static const char environment[] = "PERMIT_FENCE=17\0PERMIT_SEMAPHORE=a b";
 
-    ck_assert_int_eq(guard_go(guard, connection, environment,
-                              sizeof(environment), deadline_ms),
-                     0);
+    ck_assert_int_eq(guard_entrust(guard, NULL, 0, connection), 0);
+    ck_assert_int_eq(
+        guard_go(guard, environment, sizeof(environment), deadline_ms), 0);
 }
 
 static struct guard_report next_report(void)

@@ -255,7 +255,7 @@ static const struct {
     {"run --take x jobs true", "--take is not served yet"},
     {"run --join jobs true", "--join is not served yet"},
     {"run --priority 3 jobs true", "--priority is not served yet"},
-    {"run --linger 3 jobs true", "--linger is not served yet"},
+    {"run --linger soon jobs true", "--linger: 'soon' is no duration"},
     {"run --label k jobs true", "'k' is not K=V"},
     {"run --label =v jobs true", "'=v' is not K=V"},
     {"run --label " LONG "=v jobs true", "is not K=V"},
