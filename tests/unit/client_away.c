@@ -5,11 +5,10 @@
 
 #include "permit/permit.h"
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,8 +232,7 @@ START_TEST(the_time_that_goaway_asks_for_is_kept)
     struct permit_grant *grant = NULL;
     int64_t from_ns = now_ns();
 
-    daemon_stop(&server);
-    daemon_restart(&server);
+    ck_assert_int_eq(kill(server.pid, SIGTERM), 0);
     await_break();
     request.semaphore = "jobs";
     request.ret_refusal = &refusal;
@@ -244,6 +242,8 @@ START_TEST(the_time_that_goaway_asks_for_is_kept)
     ck_assert_int_le(refusal.retry_after_ms, 1000);
     permit_client_last_error(client, error_text, sizeof(error_text));
     ck_assert_ptr_nonnull(strstr(error_text, "the daemon stops"));
+    daemon_stop(&server);
+    daemon_restart(&server);
     ck_assert_int_ge(await_session(from_ns), 1000 * MS);
     daemon_stop(&server);
 }
