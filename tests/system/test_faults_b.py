@@ -13,6 +13,7 @@ import wire
 from conftest import SCALE, alive, cpu_seconds, eventually, session_of
 from network import fixture_network  # pylint: disable=unused-import
 from proxy import fixture_start_proxy  # pylint: disable=unused-import
+from test_sessions import LIST_MUCH, define_much
 from user import fixture_start_user  # pylint: disable=unused-import
 
 PIDFD_GETFD = 438
@@ -243,6 +244,32 @@ def test_b6_byte_by_byte_costs_as_much_for_each_byte(start_daemon):
                 assert wire.kind(line.answer(message.id)) == "pong"
             costs.append(cpu_ns(daemon) - before)
     assert costs[1] < 9 * costs[0], costs
+
+
+def test_b7_who_reads_late_gets_the_newest_waiting_and_every_answer(
+        start_daemon):
+    daemon = start_daemon()
+    with daemon.client() as other, \
+            daemon.client("slow", receive_buffer=4096) as slow:
+        define_much(other)
+        other.define("jobs")
+        before = [other.send_acquire("jobs", wait_ms=-1) for _ in range(6)]
+        other.ping()
+        slow.send_acquire("jobs", wait_ms=-1, id=50, waiting=True)
+        assert slow.push("waiting").waiting.position == 6
+        slow.socket.settimeout(10)
+        slow.socket.sendall(b"".join(LIST_MUCH[:600]))  # And reads nothing.
+        for id in before[:4]:
+            other.release(id)
+            other.fill_if_there(0.6)  # Another push is due each second.
+        assert slow.push("waiting").waiting.position == 2
+        for id in before[4:]:
+            other.release(id)
+        assert wire.kind(slow.answer(50)) == "granted"
+        for id in range(100, 700):
+            assert wire.kind(slow.answer(id)) == "page"
+        slow.ping()
+        assert [m.waiting.position for m in slow.inbox] in ([], [1])
 
 
 # --------------------------------------------------------------- many at once
