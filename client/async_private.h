@@ -3,9 +3,9 @@
 #define ASYNC_PRIVATE_H
 
 /* What the files of the non-blocking face share: async.c has the client and
- * what its loop calls, async_line.c its connection, async_requests.c what is
- * asked of it, async_answers.c its callbacks; async_local.h is beside it.
- * Nobody else includes it.
+ * what its loop calls, async_line.c its connection, async_answers.c its
+ * callbacks; async_requests.h and async_local.h are beside it. Nobody else
+ * includes it.
  *
  * Law: a callback is only called while is_dispatching, and then nothing frees
  * the client; what a broken line leaves is taken from the core as a whole

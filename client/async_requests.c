@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "async_private.h"
+#include "async_requests.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,36 +7,34 @@
 #include "ask.h"
 #include "async_local.h"
 #include "clock.h"
-#include "list.h"
 #include "memory.h"
 
-static enum permit_status refuse(struct permit_async *client,
-                                 enum permit_status status, const char *detail)
+enum permit_status async_refuse(struct permit_async *client,
+                                enum permit_status status, const char *detail)
 {
     (void)snprintf(client->call_text, sizeof(client->call_text), "%s", detail);
     client->error = client->call_text;
     return status;
 }
 
-/* May it be asked at all? */
-static enum permit_status check(struct permit_async *client)
+enum permit_status async_check(struct permit_async *client)
 {
     if (async_is_forked(client)) {
         return PERMIT_E_FORKED;
     }
     if (client->is_destroyed) {
-        return refuse(client, PERMIT_E_CLOSED, "the client is destroyed");
+        return async_refuse(client, PERMIT_E_CLOSED, "the client is destroyed");
     }
-    return client->is_attached ? PERMIT_OK
-                               : refuse(client, PERMIT_E_INVALID,
-                                        "attach the client to a loop first");
+    return client->is_attached
+               ? PERMIT_OK
+               : async_refuse(client, PERMIT_E_INVALID,
+                              "attach the client to a loop first");
 }
 
-/* Returns NULL without memory; `name` is copied. */
-static struct async_request *create(struct permit_async *client,
-                                    enum wire_client_type type,
-                                    const char *name, permit_callback callback,
-                                    void *arg)
+struct async_request *async_request_create(struct permit_async *client,
+                                           enum wire_client_type type,
+                                           const char *name,
+                                           permit_callback callback, void *arg)
 {
     struct async_request *request = memory_take(
         &client->settings.allocator, sizeof(*request) + strlen(name) + 1);
@@ -74,11 +72,10 @@ static int64_t answer_by(const struct permit_async *client, int64_t now_ns,
                                         client->settings.answer_timeout_ms);
 }
 
-/* Asks; takes ownership of the request, which may be NULL: no memory. */
-static enum permit_status ask(struct permit_async *client,
-                              struct wire_client_message *message,
-                              struct async_request *request, int64_t wait_ms,
-                              uint64_t *ret_id)
+enum permit_status async_ask(struct permit_async *client,
+                             struct wire_client_message *message,
+                             struct async_request *request, int64_t wait_ms,
+                             uint64_t *ret_id)
 {
     struct core_request taken = {.message = message, .arg = request};
     int64_t now_ns = clock_now_ns();
@@ -86,7 +83,8 @@ static enum permit_status ask(struct permit_async *client,
     const char *text;
 
     if (request == NULL) {
-        return refuse(client, PERMIT_E_NOMEM, permit_strerror(PERMIT_E_NOMEM));
+        return async_refuse(client, PERMIT_E_NOMEM,
+                            permit_strerror(PERMIT_E_NOMEM));
     }
     if (has_way(client, now_ns)) {
         taken.answer_by_ns = answer_by(client, now_ns, wait_ms);
@@ -105,7 +103,7 @@ static enum permit_status ask(struct permit_async *client,
         return PERMIT_OK;
     }
     async_request_free(client, request);
-    return refuse(client, status, text);
+    return async_refuse(client, status, text);
 }
 
 /* ------------------------------------------------------------------- acquire
@@ -135,8 +133,8 @@ create_acquire(struct permit_async *client,
                const struct permit_acquire_request *from,
                permit_callback callback, void *arg)
 {
-    struct async_request *request =
-        create(client, WIRE_ACQUIRE, from->semaphore, callback, arg);
+    struct async_request *request = async_request_create(
+        client, WIRE_ACQUIRE, from->semaphore, callback, arg);
 
     if (request == NULL) {
         return NULL;
@@ -191,7 +189,7 @@ enum permit_status permit_async_acquire(
     struct permit_acquire_request own;
     struct wire_client_message message;
     struct async_request *taken;
-    enum permit_status status = check(client);
+    enum permit_status status = async_check(client);
     const char *detail = "";
     uint64_t id;
 
@@ -200,10 +198,10 @@ enum permit_status permit_async_acquire(
     }
     status = read_acquire(request, callback, &own, &message, &detail);
     if (status != PERMIT_OK) {
-        return refuse(client, status, detail);
+        return async_refuse(client, status, detail);
     }
     taken = create_acquire(client, &own, callback, arg);
-    status = ask(client, &message, taken, own.wait_ms, &id);
+    status = async_ask(client, &message, taken, own.wait_ms, &id);
     if (status == PERMIT_OK) {
         if (taken->grant != NULL) {
             taken->grant->acquire_id = id;
@@ -219,7 +217,7 @@ enum permit_status permit_async_acquire(
 enum permit_status permit_async_cancel(struct permit_async *client,
                                        uint64_t request_id)
 {
-    enum permit_status status = check(client);
+    enum permit_status status = async_check(client);
 
     if (status != PERMIT_OK) {
         return status;
@@ -227,8 +225,8 @@ enum permit_status permit_async_cancel(struct permit_async *client,
     core_advance(client->core, clock_now_ns());
     if (!core_cancel(client->core, request_id) &&
         !async_cancel_locally(client, request_id)) {
-        return refuse(client, PERMIT_E_NOT_FOUND,
-                      "no such acquire is under way");
+        return async_refuse(client, PERMIT_E_NOT_FOUND,
+                            "no such acquire is under way");
     }
     async_settle(client);
     return PERMIT_OK;
@@ -255,7 +253,7 @@ static enum permit_status check_grant(const struct permit_grant *grant)
     if (grant->async == NULL) {
         return grant->client != NULL ? PERMIT_E_INVALID : PERMIT_E_EXPIRED;
     }
-    return check(grant->async);
+    return async_check(grant->async);
 }
 
 /* The handle has already what a whole or a part of it leaves; if it is not
@@ -310,9 +308,10 @@ enum permit_status permit_async_release(struct permit_grant *grant,
         return status;
     }
     if (atomic_load(&grant->is_released)) {
-        return refuse(client, PERMIT_E_NOT_HELD, "it was given back before");
+        return async_refuse(client, PERMIT_E_NOT_HELD,
+                            "it was given back before");
     }
-    request = create(client, WIRE_RELEASE, "", callback, arg);
+    request = async_request_create(client, WIRE_RELEASE, "", callback, arg);
     if (request == NULL) {
         status = PERMIT_E_NOMEM;
     } else if (grant->is_local) {
@@ -322,7 +321,7 @@ enum permit_status permit_async_release(struct permit_grant *grant,
     }
     if (status != PERMIT_OK) {
         memory_give(&client->settings.allocator, request);
-        return refuse(client, status, permit_strerror(status));
+        return async_refuse(client, status, permit_strerror(status));
     }
     async_settle(client);
     return PERMIT_OK;
@@ -366,13 +365,13 @@ enum permit_status permit_async_renew(struct permit_grant *grant,
     }
     status = ask_renew(grant->acquire_id, hold_ms, &message, &detail);
     if (status != PERMIT_OK) {
-        return refuse(client, status, detail);
+        return async_refuse(client, status, detail);
     }
     status = grant_may_renew(grant);
     if (status != PERMIT_OK) {
-        return refuse(client, status, permit_strerror(status));
+        return async_refuse(client, status, permit_strerror(status));
     }
-    request = create(client, WIRE_RENEW, "", callback, arg);
+    request = async_request_create(client, WIRE_RENEW, "", callback, arg);
     if (request == NULL) {
         status = PERMIT_E_NOMEM;
     } else if (grant->is_local) {
@@ -382,193 +381,8 @@ enum permit_status permit_async_renew(struct permit_grant *grant,
     }
     if (status != PERMIT_OK) {
         memory_give(&client->settings.allocator, request);
-        return refuse(client, status, permit_strerror(status));
+        return async_refuse(client, status, permit_strerror(status));
     }
     async_settle(client);
     return PERMIT_OK;
-}
-
-/* ------------------------------------------------------------ the semaphores
- */
-
-struct told {
-    permit_callback callback;
-    void *arg;
-};
-
-/* Returns NULL without memory. */
-static struct async_request *
-create_for(struct permit_async *client,
-           const struct wire_client_message *message, struct told told)
-{
-    bool is_list = message->type == WIRE_LIST;
-    struct async_request *request =
-        create(client, message->type, is_list ? message->list.name : "",
-               told.callback, told.arg);
-
-    if (request == NULL || (!is_list && message->type != WIRE_QUERY)) {
-        return request;
-    }
-    request->kind = is_list ? message->list.kind : WIRE_LIST_SEMAPHORES;
-    request->list = list_create(&client->settings.allocator, request->kind);
-    if (request->list == NULL) {
-        async_request_free(client, request);
-        return NULL;
-    }
-    return request;
-}
-
-/* Asks what was filled in, unless that failed with `status`. */
-static enum permit_status ask_filled(struct permit_async *client,
-                                     struct wire_client_message *message,
-                                     enum permit_status status,
-                                     const char *detail, struct told told)
-{
-    uint64_t id;
-
-    if (status == PERMIT_OK && told.callback == NULL &&
-        (message->type == WIRE_QUERY || message->type == WIRE_LIST)) {
-        status = PERMIT_E_INVALID;
-        detail = "who asks needs a callback";
-    }
-    if (status != PERMIT_OK) {
-        return refuse(client, status, detail);
-    }
-    status = ask(client, message, create_for(client, message, told), 0, &id);
-    async_settle(client);
-    return status;
-}
-
-enum permit_status permit_async_ping(struct permit_async *client,
-                                     permit_callback callback, void *arg)
-{
-    struct wire_client_message message = {.type = WIRE_PING};
-    enum permit_status status = check(client);
-
-    return status == PERMIT_OK ? ask_filled(client, &message, PERMIT_OK, "",
-                                            (struct told){callback, arg})
-                               : status;
-}
-
-enum permit_status permit_async_verify(struct permit_async *client,
-                                       uint64_t grant_id, uint64_t fence,
-                                       permit_callback callback, void *arg)
-{
-    struct wire_client_message message;
-    enum permit_status status = check(client);
-
-    if (status != PERMIT_OK) {
-        return status;
-    }
-    ask_verify(grant_id, fence, &message);
-    return ask_filled(client, &message, PERMIT_OK, "",
-                      (struct told){callback, arg});
-}
-
-enum permit_status permit_async_post(struct permit_async *client,
-                                     const char *semaphore, uint32_t permits,
-                                     permit_callback callback, void *arg)
-{
-    struct wire_client_message message;
-    enum permit_status status = check(client);
-    const char *detail = "";
-
-    if (status != PERMIT_OK) {
-        return status;
-    }
-    status = ask_post(semaphore, permits, &message, &detail);
-    return ask_filled(client, &message, status, detail,
-                      (struct told){callback, arg});
-}
-
-enum permit_status
-permit_async_define(struct permit_async *client, const char *semaphore,
-                    const struct permit_definition *definition,
-                    permit_callback callback, void *arg)
-{
-    struct wire_client_message message;
-    enum permit_status status = check(client);
-    const char *detail = "";
-
-    if (status != PERMIT_OK) {
-        return status;
-    }
-    status = ask_define(semaphore, definition, &message, &detail);
-    return ask_filled(client, &message, status, detail,
-                      (struct told){callback, arg});
-}
-
-enum permit_status permit_async_delete(struct permit_async *client,
-                                       const char *semaphore, bool force,
-                                       permit_callback callback, void *arg)
-{
-    struct wire_client_message message;
-    enum permit_status status = check(client);
-    const char *detail = "";
-
-    if (status != PERMIT_OK) {
-        return status;
-    }
-    status = ask_delete(semaphore, force, &message, &detail);
-    return ask_filled(client, &message, status, detail,
-                      (struct told){callback, arg});
-}
-
-/* -------------------------------------------------------------------- asking
- */
-
-enum permit_status permit_async_query(struct permit_async *client,
-                                      const char *semaphore,
-                                      permit_callback callback, void *arg)
-{
-    struct wire_client_message message;
-    enum permit_status status = check(client);
-    const char *detail = "";
-
-    if (status != PERMIT_OK) {
-        return status;
-    }
-    status = ask_query(semaphore, &message, &detail);
-    return ask_filled(client, &message, status, detail,
-                      (struct told){callback, arg});
-}
-
-static enum permit_status list_all(struct permit_async *client,
-                                   enum wire_list_kind kind, const char *name,
-                                   permit_callback callback, void *arg)
-{
-    struct wire_client_message message;
-    enum permit_status status = check(client);
-    const char *detail = "";
-
-    if (status != PERMIT_OK) {
-        return status;
-    }
-    status = ask_list(kind, name, &message, &detail);
-    return ask_filled(client, &message, status, detail,
-                      (struct told){callback, arg});
-}
-
-enum permit_status permit_async_list_semaphores(struct permit_async *client,
-                                                const char *prefix,
-                                                permit_callback callback,
-                                                void *arg)
-{
-    return list_all(client, WIRE_LIST_SEMAPHORES, prefix, callback, arg);
-}
-
-enum permit_status permit_async_list_holders(struct permit_async *client,
-                                             const char *semaphore,
-                                             permit_callback callback,
-                                             void *arg)
-{
-    return list_all(client, WIRE_LIST_HOLDERS, semaphore, callback, arg);
-}
-
-enum permit_status permit_async_list_waiters(struct permit_async *client,
-                                             const char *semaphore,
-                                             permit_callback callback,
-                                             void *arg)
-{
-    return list_all(client, WIRE_LIST_WAITERS, semaphore, callback, arg);
 }
