@@ -267,9 +267,8 @@ void connections_destroy(struct connections *connections)
     }
     HASH_ITER(hh, connections->by_id, connection, next)
     {
-        /* The sessions that the engine knows go with their set. */
         if (connection->session != NULL &&
-            session_get_id(connection->session) == 0) {
+            !session_is_open(connection->session)) {
             session_disconnect(connection->session,
                                SESSION_DISCONNECT_BY_CLIENT, 0);
         }

@@ -381,6 +381,11 @@ const char *session_client_name(const struct session *session)
     return session->name;
 }
 
+bool session_is_open(const struct session *session)
+{
+    return session->id != 0;
+}
+
 bool session_holds_nothing(const struct session *session)
 {
     struct engine_session_view view;

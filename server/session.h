@@ -100,6 +100,9 @@ const char *session_close_reason(const struct session *session);
 const char *session_client_name(const struct session *session);
 uint64_t session_get_id(const struct session *session);
 
+/* Has the engine a session for it? Then sessions_destroy() frees it. */
+bool session_is_open(const struct session *session);
+
 /* Is it READY, without a grant? */
 bool session_holds_nothing(const struct session *session);
 

@@ -328,8 +328,12 @@ def test_a6_a_slow_reader_does_not_stop_the_end(start_daemon):
                 line.socket.sendall(ask * 500)
         except (TimeoutError, ConnectionError):
             pass
+        # Its line can't be told, and its session has gone on.
+        newer = daemon.client(hello={"resume": pb.SessionKey(
+            id=line.welcome.session_id, secret=line.welcome.secret)})
         begun = time.monotonic()
         daemon.send_signal(signal.SIGTERM)
+        newer.close()
         assert daemon.wait(6) == 0
         assert time.monotonic() - begun < 5.5
 
