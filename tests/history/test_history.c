@@ -154,6 +154,25 @@ static const struct story good[] = {
       "23 granted 1 12 12 7\n30 ask 2 release 1 1\n31 end 2 ok\n99 bye"},
      NULL,
      SEARCH_RIGHT},
+    {"a grant that crosses its cancel is given back",
+     ONE,
+     {"1 client 0\n2 ask 1 acquire one 1 0 0\n4 granted 1 10 10 0\n"
+      "18 ask 2 release 1 1\n22 end 2 ok\n99 bye",
+      "1 client 0\n9 ask 1 acquire one 1 80 0\n10 waiting 1\n20 cancel 1\n"
+      "26 end 1 cancelled\n99 bye",
+      "1 client 0\n24 ask 1 acquire one 1 0 0\n25 end 1 would_block\n"
+      "30 ask 2 acquire one 1 50 0\n40 granted 2 12 12 7\n"
+      "50 ask 3 release 2 1\n51 end 3 ok\n99 bye"},
+     NULL,
+     SEARCH_RIGHT},
+    {"a part given back, killed, and another has all of it",
+     THREE,
+     {"1 client 0\n2 ask 1 acquire three 3 0 0\n4 granted 1 10 10 0\n"
+      "5 until 1 900\n6 ask 2 release 1 1\n7 end 2 ok\n300 killed",
+      "1 client 0\n9 ask 1 acquire three 3 -1 0\n301 granted 1 20 20 290\n"
+      "301 until 1 1800\n1000 ask 2 release 1 3\n1002 end 2 ok\n9999 bye"},
+     NULL,
+     SEARCH_SKIPPED},
     {"stopped past its deadline, and another has it from then on",
      ONE,
      {"1 client 0\n2 ask 1 acquire one 1 0 0\n4 granted 1 10 10 0\n"
