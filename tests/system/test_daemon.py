@@ -36,6 +36,8 @@ def test_version_and_help(run_permitd):
     ["--listen", "127.0.0.1:7417x"], ["--listen", "unix:"],
     ["--ready-fd", "x"], ["--ready-fd", "-1"], ["--http", "nonsense"],
     ["--listen", "unix:/tmp/" + "x" * 200],
+    ["--listen=127.0.0.1:0"] * 17, ["--ready-fd", "99"], ["--ready-fd", "7x"],
+    ["--ready-fd", "9999999999"], ["--ready-fd", ""],
 ])
 def test_bad_options_exit_64(run_permitd, args):
     done = run_permitd(*args)
@@ -378,6 +380,32 @@ def test_a_drain_has_a_timeout(start_daemon):
         holder.acquire("jobs")
         daemon.send_signal(signal.SIGUSR2)
         assert daemon.wait(10) == 0
+
+
+def test_a_drain_without_a_timeout_waits_and_is_asked_for_once(start_daemon):
+    daemon = start_daemon({"drain_timeout": "inf"})
+    with daemon.client() as holder:
+        holder.define("jobs")
+        grant = holder.acquire("jobs")
+        for _ in range(2):
+            daemon.send_signal(signal.SIGUSR2)
+            eventually(lambda: daemon.get("/status")[2]["draining"])
+            holder.ping()
+        assert kind(holder.release(grant.id)) == "done"
+        assert holder.wait_goaway() == "SHUTDOWN"
+    assert daemon.wait(10) == 0
+    assert daemon.log().count("event=draining") == 1
+
+
+def test_to_the_journal_a_line_says_its_level_and_no_time(start_daemon):
+    """systemd says so by the device and inode of stderr."""
+    for stream, begins in (("$(stat -L -c %d:%i /proc/self/fd/2)", "<6>"),
+                           ("1:2", "time=")):
+        daemon = start_daemon(wrapper=[
+            "/bin/sh", "-c", f'JOURNAL_STREAM={stream} exec "$0" "$@"'])
+        daemon.stop()
+        line = daemon.log().splitlines()[0]
+        assert line.startswith(begins) and "event=serving" in line
 
 
 def names(line):

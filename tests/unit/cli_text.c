@@ -37,7 +37,7 @@ static const struct {
     {"\xe2\x80\x8b", "\\xe2\\x80\\x8b"},          /* Nothing wide. */
     {"\xe0\x82\xa0", "\\xe0\\x82\\xa0"},          /* Overlong. */
     {"\xf0\x80\x82\xa0", "\\xf0\\x80\\x82\\xa0"}, /* Overlong. */
-    {"\xf5\x80\x80\x80", "\\xf5\\x80\\x80\\x80"}, /* No beginning. */
+    {"\xf9\x80\x80\x80", "\\xf9\\x80\\x80\\x80"}, /* No beginning. */
 };
 
 START_TEST(what_a_peer_says_is_harmless)

@@ -54,8 +54,9 @@ target_include_directories(test_client_options
 target_link_options(test_client_options PRIVATE -Wl,--wrap=getaddrinfo)
 permit_test(client_blocking SOURCES client_blocking.c ../support/daemon.c
             LIBS permit_static LABELS tsan TIMEOUT 120)
-permit_test(client_labels SOURCES client_labels.c ../support/daemon.c
-            LIBS permit_static)
+foreach(name client_labels client_misuse)
+  permit_test(${name} SOURCES ${name}.c ../support/daemon.c LIBS permit_static)
+endforeach()
 foreach(name client_away client_local client_renew)
   permit_test(${name} SOURCES ${name}.c ../support/daemon.c
               LIBS permit_static LABELS tsan)
@@ -80,8 +81,8 @@ permit_test(client_async_loops SOURCES client_async_loops.c ../support/daemon.c
             LIBS permit_static PkgConfig::EVENT_CORE PkgConfig::LIBUV
                  PkgConfig::GLIB)
 foreach(name client_async_loops client_away client_blocking client_faults
-             client_labels client_local client_options client_renew
-             client_threads)
+             client_labels client_local client_misuse client_options
+             client_renew client_threads)
   add_dependencies(test_${name} permitd)
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "PERMITD_BIN=$<TARGET_FILE:permitd>")

@@ -81,6 +81,51 @@ START_TEST(a_thousand_requests_in_a_row_are_one_write)
 }
 END_TEST
 
+static int add_hook(void *arg, int fd)
+{
+    (void)arg;
+    return fd;
+}
+
+static void del_hook(void *arg, int fd)
+{
+    (void)arg;
+    (void)fd;
+}
+
+static int timer_hook(void *arg, int64_t in_ms)
+{
+    (void)arg;
+    (void)in_ms;
+    return 0;
+}
+
+static void detach_hook(void *arg)
+{
+    (void)arg;
+}
+
+START_TEST(a_loop_has_all_its_hooks)
+{
+    struct permit_async *client;
+    struct permit_loop loop = PERMIT_LOOP_INIT;
+
+    loop.add_read = _i == 0 ? NULL : add_hook;
+    loop.del_read = _i == 1 ? NULL : del_hook;
+    loop.add_write = _i == 2 ? NULL : add_hook;
+    loop.del_write = _i == 3 ? NULL : del_hook;
+    loop.set_timer = _i == 4 ? NULL : timer_hook;
+    loop.detach = _i == 5 ? NULL : detach_hook;
+    ck_assert_int_eq(permit_async_create(NULL, &client, NULL, 0), PERMIT_OK);
+    ck_assert_int_eq(permit_async_attach(client, &loop),
+                     _i < 6 ? PERMIT_E_INVALID : PERMIT_OK);
+    if (_i == 6) { /* And it has one loop. */
+        ck_assert_int_eq(permit_async_attach(client, &loop), PERMIT_E_INVALID);
+    }
+    permit_async_destroy(client);
+}
+END_TEST
+
 START_TEST(nothing_is_asked_before_it_is_attached)
 {
     struct permit_async *client;
@@ -342,6 +387,7 @@ int main(void)
     tcase_add_checked_fixture(asking, start, stop);
     tcase_add_test(asking, the_first_request_opens_a_line_and_waits_for_it);
     tcase_add_test(asking, a_thousand_requests_in_a_row_are_one_write);
+    tcase_add_loop_test(asking, a_loop_has_all_its_hooks, 0, 7);
     tcase_add_test(asking, nothing_is_asked_before_it_is_attached);
     tcase_add_test(asking, requests_that_make_no_sense_are_not_taken);
     tcase_add_test(asking, each_request_gets_its_answer);

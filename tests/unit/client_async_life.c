@@ -293,8 +293,19 @@ static void be_child(struct permit_grant *destroyed, struct permit_grant *kept)
 {
     struct permit_async *client = script.client;
     struct permit_counters counters = PERMIT_COUNTERS_INIT;
+    struct permit_definition definition = PERMIT_DEFINITION_INIT;
+    const struct permit_loop loop = PERMIT_LOOP_INIT;
     char text[16];
     bool is_well =
+        permit_async_attach(client, &loop) == PERMIT_E_FORKED &&
+        permit_async_post(client, "a", 1, NULL, NULL) == PERMIT_E_FORKED &&
+        permit_async_define(client, "a", &definition, NULL, NULL) ==
+            PERMIT_E_FORKED &&
+        permit_async_delete(client, "a", true, NULL, NULL) == PERMIT_E_FORKED &&
+        permit_async_verify(client, 1, 1, NULL, NULL) == PERMIT_E_FORKED &&
+        permit_async_renew(kept, 0, NULL, NULL) == PERMIT_E_FORKED &&
+        permit_async_query(client, "a", NULL, NULL) == PERMIT_E_FORKED &&
+        permit_async_list_holders(client, "a", NULL, NULL) == PERMIT_E_FORKED &&
         permit_async_ping(client, NULL, NULL) == PERMIT_E_FORKED &&
         permit_async_cancel(client, 3) == PERMIT_E_FORKED &&
         permit_async_release(kept, 0, NULL, NULL) == PERMIT_E_FORKED &&
