@@ -9,8 +9,8 @@
  *   many SEMAPHORE COUNT                how many more grants it has got
  *   many_valid, many_release            of how many it is so
  *   valid                               1 or 0
- *   until_lost                          when it was no longer valid: monotonic
- *                                       seconds
+ *   until_lost                          waits until it is not valid, and says
+ *                                       when it last was: monotonic seconds
  *   left                                milliseconds until then, as far as is
  *                                       known
  *   loss                                why
@@ -115,13 +115,17 @@ static void post(const char *arguments)
 static void until_lost(void)
 {
     static const struct timespec moment = {.tv_nsec = 1000000};
+    struct timespec last;
     struct timespec now;
 
-    while (permit_grant_is_valid(grant)) {
-        (void)nanosleep(&moment, NULL);
-    }
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    printf("%jd.%09ld\n", (intmax_t)now.tv_sec, now.tv_nsec);
+    last = now;
+    while (permit_grant_is_valid(grant)) {
+        last = now; /* Read before: it was valid then, however late it is. */
+        (void)nanosleep(&moment, NULL);
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    }
+    printf("%jd.%09ld\n", (intmax_t)last.tv_sec, last.tv_nsec);
 }
 
 static void obey(const char *command, const char *arguments)

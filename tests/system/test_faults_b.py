@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import os
 import socket
+import subprocess
 import time
 
 import pytest
@@ -46,16 +47,23 @@ def socket_of(pid, port):
 
 # --------------------------------------------------------- who is gone (half)
 
+def check_kernel_timeouts(pid, port):
+    with socket_of(pid, port) as own:
+        assert own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert [own.getsockopt(socket.IPPROTO_TCP, option) for option in (
+            socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL,
+            socket.TCP_KEEPCNT)] == [12000, 5, 5, 3]
+
+
 def test_b1_the_kernel_gives_lines_up_after_a_session_timeout(start_daemon,
                                                               start_user):
     daemon = start_daemon(session_of(12))
-    user = start_user(daemon)
-    for pid in (daemon.pid, user.process.pid):
-        with socket_of(pid, daemon.port) as own:
-            assert own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-            assert [own.getsockopt(socket.IPPROTO_TCP, option) for option in (
-                socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE,
-                socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)] == [12000, 5, 5, 3]
+    with subprocess.Popen(
+            [os.environ["STORM_BIN"], f"127.0.0.1:{daemon.port}", "1", "0"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE) as storm:
+        assert storm.stdout.readline()  # It has the face for event loops.
+        for pid in (daemon.pid, storm.pid, start_user(daemon).process.pid):
+            check_kernel_timeouts(pid, daemon.port)
 
 
 class Far:
