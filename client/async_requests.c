@@ -191,7 +191,7 @@ enum permit_status permit_async_acquire(
     struct async_request *taken;
     enum permit_status status = async_check(client);
     const char *detail = "";
-    uint64_t id;
+    uint64_t id = 0;
 
     if (status != PERMIT_OK) {
         return status;

@@ -109,10 +109,10 @@ static int count_attempts(int listener)
 struct cost {
     int pause_ms; /* Between calls. */
     int waits;
-    int64_t waits_ns;
     int refusals;
-    int64_t refusals_ns;
     int surprises; /* Another status. */
+    int64_t waits_ns;
+    int64_t refusals_ns;
 };
 
 static void *keep_calling(void *arg)
@@ -154,7 +154,7 @@ START_TEST(a_black_hole_costs_one_caller_an_attempt_and_others_nothing)
     attempts = count_attempts(listener);
     ck_assert_int_eq(cost.surprises, 0);
     ck_assert_int_gt(cost.waits, 1);
-    ck_assert_int_le(cost.waits, 2 * attempts); /* The machine is slow. */
+    ck_assert_int_le(cost.waits / 2, attempts); /* The machine is slow. */
     ck_assert_int_gt(cost.refusals, 0);
     wait_ns = cost.waits_ns / cost.waits;
     refusal_ns = cost.refusals_ns / cost.refusals;
@@ -162,7 +162,7 @@ START_TEST(a_black_hole_costs_one_caller_an_attempt_and_others_nothing)
                  "in %.2f us each, %d times quicker\n",
                  cost.waits, (double)wait_ns / 1e6, cost.refusals,
                  (double)refusal_ns / 1e3, (int)(wait_ns / refusal_ns));
-    ck_assert_int_gt(wait_ns, 100 * refusal_ns);
+    ck_assert_int_gt(wait_ns / 100, refusal_ns);
     (void)close(listener);
 }
 END_TEST
