@@ -133,11 +133,13 @@ static void put(struct core *core, struct request *request)
 }
 
 /* Of a session that is not believed in yet nothing is asked, for what it
- * granted would not be believed in either. */
+ * granted would not be believed in either; and what was cancelled before it
+ * left ends without leaving. */
 static bool may_put(const struct core *core, const struct request *request)
 {
     return request->offset == CORE_NOT_PUT &&
-           (core->is_believed || request->type == WIRE_PING);
+           (core->is_believed || request->type == WIRE_PING) &&
+           (!request->is_cancelled || request->was_sent);
 }
 
 /* Puts the requests that this line has not, in the order of their ids, as long

@@ -229,10 +229,22 @@ bool core_lose(struct core *core, struct held_grant *grant,
     return grant->arg != NULL;
 }
 
+/* A listed grant may be lost before its Granted is repeated, which says so, or
+ * before it is released because nobody knows it. */
+static bool is_lost_unheard(const struct core *core,
+                            const struct held_grant *grant)
+{
+    return grant == NULL ? core->message.id < core->repeats_below
+                         : grant->is_listed && !grant->is_granted;
+}
+
 static bool take_lost(struct core *core, struct core_event *ret_event)
 {
     struct held_grant *grant = core_find_grant(core, core->message.id);
 
+    if (is_lost_unheard(core, grant)) {
+        return false;
+    }
     if (grant == NULL || !grant->is_granted ||
         grant->grant_id != core->message.lost.grant_id) {
         core_break(core, PERMIT_E_PROTOCOL,
@@ -275,6 +287,9 @@ bool core_take_message(struct core *core, struct core_event *ret_event)
     }
     if (type == WIRE_SERVER_UNKNOWN && request == NULL) {
         return false; /* Of a newer version, and not an answer. */
+    }
+    if (request == NULL && core->message.id < core->repeats_below) {
+        return false; /* Its answer came, and crossed that it was sent again. */
     }
     if (request == NULL ||
         (type != WIRE_REFUSED && type != WIRE_SERVER_UNKNOWN &&

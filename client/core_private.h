@@ -100,6 +100,9 @@ struct core {
     bool is_believed;          /* The session, until */
     int64_t believed_until_ns; /* this. */
     uint64_t pages;            /* Of the Welcome being taken. */
+    /* What has a lower id may be answered twice on this line: by itself, and
+     * because it was sent again. */
+    uint64_t repeats_below;
 
     int64_t welcome_by_ns;
     int64_t hello_sent_ns;

@@ -114,6 +114,7 @@ void core_open(struct core *core, int64_t now_ns, int64_t welcome_by_ns)
     core->input_end = 0;
     core->was_welcome = false;
     core->is_silent = false;
+    core->repeats_below = 0;
     core->goaway_text[0] = '\0';
     core->goaway = 0;
     core->retry_after_ms = 0;
@@ -311,6 +312,7 @@ static void resume(struct core *core, const struct wire_live_grants *page)
 {
     core->state = CORE_STATE_LISTING;
     core->pages = 0;
+    core->repeats_below = core->next_id;
     for (struct id_entry *entry = core->grants.first; entry != NULL;
          entry = entry->next) {
         grant_of(entry)->is_listed = false;

@@ -101,6 +101,24 @@ static bool visit_resumed(struct core *core, struct held_grant *grant,
     return false;
 }
 
+/* On a line that goes on nobody else gives back what is not believed in. */
+static bool visit_due(struct core *core, struct held_grant *grant,
+                      struct core_event *ret_event)
+{
+    bool is_heard;
+
+    if (core->session.id != 0 && !core->is_believed) {
+        is_heard = core_lose(core, grant, PERMIT_LOSS_SESSION, ret_event);
+        if (core_has_line(core) && grant->loss == PERMIT_LOSS_SESSION &&
+            !grant->is_releasing) {
+            core_give_back(core, grant);
+        }
+        return is_heard;
+    }
+    return grant->until_ns <= core->now_ns &&
+           core_lose(core, grant, PERMIT_LOSS_HOLD, ret_event);
+}
+
 static bool visit_grant(struct core *core, struct held_grant *grant,
                         struct core_event *ret_event)
 {
@@ -111,11 +129,7 @@ static bool visit_grant(struct core *core, struct held_grant *grant,
     case CORE_WALK_NONE: /* Unreached: only a walk visits. */
         break;
     case CORE_WALK_DUE:
-        if (core->session.id != 0 && !core->is_believed) {
-            return core_lose(core, grant, PERMIT_LOSS_SESSION, ret_event);
-        }
-        return grant->until_ns <= core->now_ns &&
-               core_lose(core, grant, PERMIT_LOSS_HOLD, ret_event);
+        return visit_due(core, grant, ret_event);
     case CORE_WALK_RESUMED:
         return visit_resumed(core, grant, ret_event);
     case CORE_WALK_REPLACED:

@@ -13,7 +13,11 @@ permit_test(client_resume SOURCES client_resume.c ../support/client_script.c
 permit_test(client_core_holds
             SOURCES client_core_holds.c ../support/client_script.c
             LIBS permit_static)
-foreach(name client_core client_core_edges client_core_holds client_hostile
+permit_test(client_crossing
+            SOURCES client_crossing.c ../support/client_script.c
+            LIBS permit_static)
+foreach(name client_core client_core_edges client_core_holds client_crossing
+             client_hostile
              client_opening client_resume)
   target_include_directories(test_${name}
     PRIVATE ${PROJECT_SOURCE_DIR}/client ${PROJECT_SOURCE_DIR}/proto)
