@@ -150,8 +150,9 @@ static bool may_go_on(const struct core *core, enum permit_status status)
            core->goaway != WIRE_GOAWAY_PROTOCOL;
 }
 
-/* The server starts the clock of the linger at a break that both see; of a
- * silent line it does not know. */
+/* The server starts the clock of the linger at a break that both see, also of a
+ * line whose Hello it obeyed and nobody heard; of a silent line it does not
+ * know. */
 static void lose_line(struct core *core, enum permit_status status)
 {
     if (!may_go_on(core, status)) {
@@ -159,7 +160,7 @@ static void lose_line(struct core *core, enum permit_status status)
                               status != PERMIT_E_DENIED);
         return;
     }
-    if (core->was_welcome && !core->is_silent) {
+    if (core->sent_total > 0 && !core->is_silent) {
         core->believed_until_ns =
             min_ns(core->believed_until_ns, belief_ns(core, core->linger_ns));
     }

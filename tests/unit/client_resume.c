@@ -594,6 +594,7 @@ START_TEST(a_silent_line_that_nothing_follows_ends_in_time)
     (void)client_script_acquire(&script, "b", -1, 0, false);
     client_script_at(&script, 5000);
     client_script_at(&script, 10000);
+    script.is_stuck = true;
     (void)client_script_reopen(&script);
     client_script_break(&script); /* It is not to be had. */
     ck_assert(core_wants_line(script.core));
