@@ -112,6 +112,7 @@ class Attack:
                 "kind": rng.randrange(4),
                 "max_queue": self.number(),
                 "hold_ms": rng.choice([0, 0, 30]),
+                "slots": rng.random() < 0.5,
                 "fields": rng.sample(range(18), rng.randrange(5))},
             "delete": lambda: {"semaphore": self.name() if
                                rng.random() < 0.5 else b"a0",
