@@ -24,7 +24,7 @@
 #include "permit/adapter/libevent.h"
 #include "permit/async.h"
 
-#define PAUSE_US 20000 /* Before who was refused asks again. */
+#define PAUSE_US 200000 /* Before who was refused asks again. */
 
 struct client {
     struct storm *storm;
