@@ -31,6 +31,7 @@ struct slot {
     uint64_t id;
     enum holding grant;
     struct slot *released; /* What its release would end. */
+    int64_t hold_end_ns;   /* A Renew: nothing is believed in beyond it. */
 };
 
 struct run {
@@ -121,6 +122,9 @@ static void take_answer(struct run *run, const struct core_event *event)
         /* Given back as a whole, or not: no loss need be told. */
         slot->released->may_be_gone = true;
     }
+    /* No Renew makes a hold longer than it asked for. */
+    assert(slot->hold_end_ns == 0 || event->status != PERMIT_OK ||
+           event->until_ns <= slot->hold_end_ns);
     if (slot->makes_grant) {
         assert(slot->grant == HOLDS_NOTHING);
         slot->grant = event->status == PERMIT_OK ? HOLDS : HOLDS_NO_MORE;
@@ -247,6 +251,8 @@ static void feed_answer(struct run *run)
         message.granted.waited_ms = next_number(run);
         message.granted.hold_ms = next_number(run);
         run->granted[message.id % IDS] = true;
+    } else if (message.type == WIRE_RENEWED) {
+        message.renewed.hold_ms = next_number(run);
     } else if (message.type == WIRE_REFUSED) {
         message.refused.reason = (enum permit_status)(-1 - next_byte(run) % 21);
         message.refused.detail = "";
@@ -314,6 +320,7 @@ static void ask(struct run *run)
     if (core_ask(run->core, &request, &slot->id) == PERMIT_OK) {
         slot->may_be_gone = false;
         slot->released = NULL;
+        slot->hold_end_ns = 0;
         slot->is_pending = true;
         slot->grant = HOLDS_NOTHING;
         slot->makes_grant =
@@ -333,9 +340,41 @@ static void release(struct run *run)
     if (core_release(run->core, grant->id, permits, run->now_ns + NS_PER_MS,
                      slot, &slot->id) == PERMIT_OK) {
         slot->released = permits == 0 ? grant : NULL;
+        slot->hold_end_ns = 0;
         slot->is_pending = true;
         slot->makes_grant = false;
         slot->grant = HOLDS_NOTHING;
+    }
+}
+
+static void renew(struct run *run)
+{
+    struct slot *grant = next_slot(run);
+    struct slot *slot = next_slot(run);
+    struct wire_client_message message = {
+        .type = WIRE_RENEW,
+        .renew = {.acquire_id = grant->id, .hold_ms = next_byte(run)}};
+    const struct core_request request = {.message = &message,
+                                         .arg = slot,
+                                         .answer_by_ns =
+                                             run->now_ns + 100 * NS_PER_MS};
+
+    if (slot->is_pending || slot->grant == HOLDS || slot == grant) {
+        return;
+    }
+    core_advance(run->core, run->now_ns);
+    if (core_ask(run->core, &request, &slot->id) == PERMIT_OK) {
+        slot->released = NULL;
+        slot->is_pending = true;
+        slot->makes_grant = false;
+        slot->grant = HOLDS_NOTHING;
+        slot->hold_end_ns =
+            message.renew.hold_ms == 0
+                ? 0
+                : run->now_ns + message.renew.hold_ms * NS_PER_MS;
+        /* From now on, whatever becomes of the answer. */
+        assert(slot->hold_end_ns == 0 ||
+               core_hold_until(run->core, grant->id) <= slot->hold_end_ns);
     }
 }
 
@@ -433,7 +472,11 @@ static void step(struct run *run)
         feed_preface_and_welcome(run);
         break;
     default:
-        send_some(run);
+        if (what / 12 % 4 == 3) {
+            renew(run);
+        } else {
+            send_some(run);
+        }
         break;
     }
     if (what < 192) {
