@@ -34,7 +34,6 @@ static void expect(const char *transcript)
     async_script_expect(&script, transcript);
 }
 
-/* Without a wait, or until it has been over for long. */
 static void acquire(const char *name, uint32_t permits, int64_t wait_ms)
 {
     struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
@@ -47,9 +46,6 @@ static void acquire(const char *name, uint32_t permits, int64_t wait_ms)
                                           async_script_answered, asked,
                                           &asked->id),
                      PERMIT_OK);
-    while (wait_ms > 0 && script.length == 0) {
-        async_script_turn(&script);
-    }
 }
 
 static void expect_error(const char *expected)
@@ -107,6 +103,9 @@ START_TEST(a_local_wait_ends_at_its_time)
     (void)async_script_acquire(&script, "a");
     expect("a ok\n");
     acquire("b", 2, 30);
+    while (script.length == 0) {
+        async_script_turn(&script);
+    }
     expect("b timeout\n");
     acquire("c", 1, 0); /* Nobody stands before it any more. */
     expect("c ok\n");
@@ -174,6 +173,33 @@ START_TEST(a_client_that_is_destroyed_ends_what_is_local)
 }
 END_TEST
 
+/* The server may come back to life, so what it still grants is given back. */
+START_TEST(a_server_that_does_not_answer_is_away)
+{
+    struct permit_options options = PERMIT_OPTIONS_INIT;
+
+    stop();
+    options.local_permits = 4;
+    options.answer_timeout_ms = 300;
+    async_script_start_with(&script, &options);
+    async_script_connect(&script);
+    acquire("try", 3, 0);
+    acquire("wait", 3, 1);
+    expect("");
+    while (strstr(script.transcript, "wait") == NULL) {
+        async_script_turn(&script);
+    }
+    expect("try ok\nwait timeout\n");
+    ck_assert(permit_grant_is_local(async_script_find(&script, "try")->grant));
+    async_script_hear(&script);
+    async_script_expect(&script, "> 3 ACQUIRE 0\n> 4 ACQUIRE 0\n"
+                                 "> 5 CANCEL 3\n> 6 CANCEL 4\n");
+    async_script_granted(&script, 3);
+    async_script_hear(&script);
+    async_script_expect(&script, "> 7 RELEASE 3\n");
+}
+END_TEST
+
 /* The first interval may be next to nothing. */
 START_TEST(while_the_server_is_away_requests_are_refused_at_once)
 {
@@ -204,6 +230,7 @@ int main(void)
     tcase_add_test(tcase, a_local_wait_is_cancelled);
     tcase_add_test(tcase, what_can_never_be_local_fails);
     tcase_add_test(tcase, a_client_that_is_destroyed_ends_what_is_local);
+    tcase_add_test(tcase, a_server_that_does_not_answer_is_away);
     tcase_add_test(tcase,
                    while_the_server_is_away_requests_are_refused_at_once);
     suite_add_tcase(suite, tcase);
