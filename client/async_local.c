@@ -35,12 +35,11 @@ bool async_acquire_locally(struct permit_async *client,
         if (request->is_try) {
             async_keep_ended(client, request, PERMIT_E_WOULD_BLOCK,
                              LOCAL_LIMIT_TEXT);
-        } else {
-            local_limit_wait(&client->local, &request->local_wait, name,
-                             atomic_load(&request->grant->permits),
-                             request->wait_until_ns);
+            return true;
         }
-        return true;
+        return local_limit_wait(&client->local, &request->local_wait, name,
+                                atomic_load(&request->grant->permits),
+                                request->wait_until_ns);
     case LOCAL_NEVER:
         break; /* It stays what it was: the daemon is away. */
     }

@@ -4,7 +4,8 @@
 
 /* What the files of the blocking face share: blocking.c has the client, its
  * calls and its connection, io.c the I/O thread, acquire.c and requests.c the
- * calls, loss.c tells of grants that are lost. Nobody else includes it.
+ * calls, blocking_local.c what is granted while the daemon is away, and loss.c
+ * tells of grants that are lost. Nobody else includes it.
  *
  * Law: one mutex guards everything but what is atomic; only the I/O thread
  * drains the core's events and closes the connection. */

@@ -36,12 +36,13 @@ static void await(struct permit_client *client, struct call *call,
         (void)call_fail(call, PERMIT_E_WOULD_BLOCK, LOCAL_LIMIT_TEXT);
         return;
     }
-    call->is_local = true;
-    call->is_done = false;
     call->local_wait.arg = call;
-    local_limit_wait(&client->local, &call->local_wait, name, request->permits,
-                     until_ns);
-    io_push(client);
+    if (local_limit_wait(&client->local, &call->local_wait, name,
+                         request->permits, until_ns)) {
+        call->is_local = true;
+        call->is_done = false;
+        io_push(client);
+    }
 }
 
 void client_acquire_locally(struct permit_client *client, struct call *call,

@@ -88,6 +88,7 @@ static void end(struct local_limit *limit, struct local_wait *wait,
     assert(!wait->has_ended);
     DL_DELETE(wait->name->waits, wait);
     DL_DELETE2(limit->due, wait, prev_due, next_due);
+    limit->waits_count--;
     wait->has_ended = true;
     wait->is_granted = is_granted;
     DL_APPEND(limit->ended, wait);
@@ -105,13 +106,17 @@ static void serve(struct local_limit *limit, struct local_name *name)
     }
 }
 
-void local_limit_wait(struct local_limit *limit, struct local_wait *wait,
+bool local_limit_wait(struct local_limit *limit, struct local_wait *wait,
                       struct local_name *name, uint32_t permits,
                       int64_t until_ns)
 {
     struct local_wait *place = limit->due == NULL ? NULL : limit->due->prev_due;
 
     assert(permits > 0 && permits <= limit->permits);
+    if (limit->waits_count == LOCAL_LIMIT_WAITS_MAX) {
+        return false;
+    }
+    limit->waits_count++;
     *wait = (struct local_wait){.arg = wait->arg,
                                 .name = name,
                                 .permits = permits,
@@ -122,6 +127,7 @@ void local_limit_wait(struct local_limit *limit, struct local_wait *wait,
         place = place == limit->due ? NULL : place->prev_due;
     }
     DL_APPEND_ELEM2(limit->due, place, wait, prev_due, next_due);
+    return true;
 }
 
 void local_limit_cancel(struct local_limit *limit, struct local_wait *wait)

@@ -20,6 +20,7 @@
 
 #define LOCAL_LIMIT_NONE UINT32_MAX /* As `permits`: everything is granted. */
 #define LOCAL_LIMIT_NAMES_MAX 256u  /* At a time. */
+#define LOCAL_LIMIT_WAITS_MAX 65536u
 #define LOCAL_LIMIT_TEXT                                                       \
     "the daemon is away, and the client's own permits are taken"
 
@@ -44,6 +45,7 @@ struct local_limit {
     uint32_t permits;
     struct local_name *names;
     uint32_t names_count;
+    uint32_t waits_count;
     struct local_wait *due;
     struct local_wait *ended;
 };
@@ -79,8 +81,9 @@ enum local_answer local_limit_take(struct local_limit *limit, const char *name,
 void local_limit_give(struct local_limit *limit, struct local_name *name,
                       uint32_t permits);
 
-/* Waits until until_ns; cannot fail. wait->arg is kept, the rest is set. */
-void local_limit_wait(struct local_limit *limit, struct local_wait *wait,
+/* Waits until until_ns; wait->arg is kept, the rest is set. Returns false if
+ * too many wait already. */
+bool local_limit_wait(struct local_limit *limit, struct local_wait *wait,
                       struct local_name *name, uint32_t permits,
                       int64_t until_ns);
 

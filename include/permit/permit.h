@@ -139,8 +139,8 @@ permit_client_counters(struct permit_client *client,
  * With permit_options.local_permits the client grants by itself, or lets wait
  * for its own permits within wait_ms, what would end with
  * PERMIT_E_DISCONNECTED or PERMIT_E_NO_ANSWER; not what was to be consumed, nor
- * more than local_permits, nor beyond 256 semaphores at a time. What the server
- * has refused it never grants.
+ * more than local_permits, nor beyond 256 semaphores or 65,536 waits at a time.
+ * What the server has refused it never grants.
  *
  * request->on_lost is called by the client's own thread, which sends no
  * heartbeat until it returns: it is to be short. It comes after *ret_grant is

@@ -39,7 +39,7 @@ static void wait_for(struct local_wait *wait, uint32_t permits,
                      int64_t until_ns)
 {
     ck_assert_int_eq(take("a", permits), LOCAL_WAITS);
-    local_limit_wait(&limit, wait, name, permits, until_ns);
+    ck_assert(local_limit_wait(&limit, wait, name, permits, until_ns));
 }
 
 static void expect_next(const struct local_wait *wait, bool is_granted)
@@ -146,6 +146,26 @@ START_TEST(names_are_bounded_and_forgotten)
 }
 END_TEST
 
+START_TEST(waits_are_bounded)
+{
+    static struct local_wait waits[LOCAL_LIMIT_WAITS_MAX];
+    struct local_wait one_more;
+
+    ck_assert_int_eq(take("a", 3), LOCAL_TAKEN);
+    for (unsigned i = 0; i < LOCAL_LIMIT_WAITS_MAX; i++) {
+        (void)local_limit_wait(&limit, &waits[i], name, 1, 10);
+    }
+    ck_assert(!local_limit_wait(&limit, &one_more, name, 1, 10));
+    for (unsigned i = 0; i < LOCAL_LIMIT_WAITS_MAX; i++) {
+        if (local_limit_next(&limit, 10) != &waits[i]) {
+            ck_abort_msg("%u ends out of turn", i);
+        }
+    }
+    ck_assert(local_limit_wait(&limit, &one_more, name, 1, 10));
+    ck_assert_ptr_eq(local_limit_next(&limit, 10), &one_more);
+}
+END_TEST
+
 static void *no_memory(void *arg, size_t bytes)
 {
     (void)arg;
@@ -244,8 +264,9 @@ static void ask(struct caller *caller, struct random *random, int64_t now_ns)
     } else if (random_chance(random, 80)) {
         caller->state = WAITS;
         caller->since = places++;
-        local_limit_wait(&limit, &caller->wait, caller->taken, caller->permits,
-                         now_ns + random_below(random, 50));
+        ck_assert(local_limit_wait(&limit, &caller->wait, caller->taken,
+                                   caller->permits,
+                                   now_ns + random_below(random, 50)));
     }
 }
 
@@ -315,6 +336,7 @@ int main(void)
     tcase_add_test(tcase, a_wait_ends_at_its_time_and_those_behind_are_served);
     tcase_add_test(tcase, a_cancelled_wait_leaves_what_it_had_or_stood_before);
     tcase_add_test(tcase, names_are_bounded_and_forgotten);
+    tcase_add_test(tcase, waits_are_bounded);
     tcase_add_test(tcase, without_memory_nothing_is_taken);
     tcase_add_loop_test(
         tcase, whatever_happens_nobody_waits_in_vain_or_has_too_much, 0, 5);
