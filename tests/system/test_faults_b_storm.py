@@ -14,7 +14,7 @@ from wire import Connection
 CLIENTS = int(os.environ.get("STORM_CLIENTS", "1000"))
 ALL_BACK = 60
 # The rule is 100 ms; a build with sanitizers, beside other tests, is slower.
-PONG = 0.1 if CLIENTS > 1000 else 0.5
+PONG = 0.1 if CLIENTS > 1000 else 1
 LIMITS = {"limits": {"max_connections": CLIENTS + 100,
                      "max_sessions": 2 * CLIENTS + 100,
                      "max_connections_before_hello": 1000,
