@@ -319,7 +319,7 @@ def test_a_flood_of_lists_keeps_nobody_waiting(start_daemon):
             begun = time.monotonic()
             other.ping()
             worst = max(worst, time.monotonic() - begun)
-        assert worst < 0.5
+        assert worst < 5 / 3  # A third of a heartbeat, on any machine.
         # 50 x 1 MiB that may be unsent, and what is being made.
         assert daemon.memory_bytes() - before < 100 << 20
     for line in lines:
