@@ -149,7 +149,7 @@ def assert_rejected(holder):
     assert "rejected: slot 0 has seen a higher fence than" in err
 
 
-def test_a_holder_that_was_stopped_is_rejected(start_daemon, jobs, tmp_path):
+def test_a2_a_holder_that_was_stopped_is_rejected(start_daemon, jobs, tmp_path):
     """For longer than its session; another has written meanwhile."""
     daemon = start_daemon(session_of(0.6))
     table = Table(tmp_path / "table")
