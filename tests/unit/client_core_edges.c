@@ -314,6 +314,20 @@ START_TEST(a_grant_that_is_forgotten_before_its_loss_is_told_is_told_nothing)
 }
 END_TEST
 
+START_TEST(who_cancels_while_the_end_is_told_is_told_that)
+{
+    uint64_t a = client_script_acquire(&script, "a", -1, 0, false);
+
+    core_break(script.core, PERMIT_E_PROTOCOL, "cut");
+    ck_assert(core_cancel(script.core, a));
+    client_script_go_on(&script);
+    ck_assert(!core_cancel(script.core, a));
+    client_script_expect(&script, "[   0] > 2 ACQUIRE -1\n"
+                                  "[   0] a outcome_unknown\n"
+                                  "[   0] DOWN protocol: cut\n");
+}
+END_TEST
+
 START_TEST(a_grant_that_is_forgotten_before_it_comes_is_told_no_loss)
 {
     uint64_t a = client_script_acquire(&script, "a", -1, 0, false);
@@ -568,6 +582,23 @@ START_TEST(a_listed_grant_has_a_number_and_keeps_it)
 }
 END_TEST
 
+START_TEST(a_session_has_its_key_as_long_as_it_lives)
+{
+    struct permit_session_key key = {.id = 1};
+
+    ck_assert(core_session_key(script.core, &key));
+    ck_assert_uint_eq(key.id, 7);
+    client_script_break(&script);
+    key.id = 1;
+    ck_assert(core_session_key(script.core, &key)); /* It is to go on. */
+    ck_assert_uint_eq(key.id, 7);
+    core_end(script.core, PERMIT_E_CLOSED, "enough");
+    key.id = 1;
+    ck_assert(!core_session_key(script.core, &key));
+    ck_assert_uint_eq(key.id, 1);
+}
+END_TEST
+
 /* ------------------------------------------------------------------- options
  */
 
@@ -645,6 +676,7 @@ int main(void)
     tcase_add_test(
         tcase,
         a_grant_that_is_forgotten_before_its_loss_is_told_is_told_nothing);
+    tcase_add_test(tcase, who_cancels_while_the_end_is_told_is_told_that);
     tcase_add_test(tcase,
                    a_grant_that_is_forgotten_before_it_comes_is_told_no_loss);
     tcase_add_test(tcase,
@@ -661,6 +693,7 @@ int main(void)
     tcase_add_test(tcase, what_the_server_says_of_an_end_is_passed_on);
     tcase_add_test(tcase, a_list_of_the_same_stranger_ends_the_session);
     tcase_add_loop_test(tcase, a_listed_grant_has_a_number_and_keeps_it, 0, 2);
+    tcase_add_test(tcase, a_session_has_its_key_as_long_as_it_lives);
     tcase_add_test(tcase,
                    a_caller_may_ask_for_more_heartbeats_and_not_for_fewer);
     tcase_add_test(tcase,
