@@ -163,7 +163,8 @@ typedef void (*permit_callback)(void *arg, const struct permit_answer *answer);
 
 /* Acquires all permits of *request or none; answer->grant is the receiver's. If
  * the request was to consume, there is none. The callback is needed; if this
- * does not return PERMIT_OK it is never called.
+ * does not return PERMIT_OK it is never called. What is granted locally, as
+ * permit_acquire() says, is told by the callback too.
  * *ret_request_id, if not NULL, is for permit_async_cancel(). */
 PERMIT_API enum permit_status permit_async_acquire(
     struct permit_async *client, const struct permit_acquire_request *request,
