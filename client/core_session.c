@@ -155,12 +155,15 @@ static bool may_go_on(const struct core *core, enum permit_status status)
  * know. */
 static void lose_line(struct core *core, enum permit_status status)
 {
+    /* Who answers a Hello before it left is believed no longer for that. */
+    bool is_known = core->was_welcome || core->sent_total > 0;
+
     if (!may_go_on(core, status)) {
         end_session(core, core->goaway != WIRE_GOAWAY_SUPERSEDED &&
                               status != PERMIT_E_DENIED);
         return;
     }
-    if (core->sent_total > 0 && !core->is_silent) {
+    if (is_known && !core->is_silent) {
         core->believed_until_ns =
             min_ns(core->believed_until_ns, belief_ns(core, core->linger_ns));
     }

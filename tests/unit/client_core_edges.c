@@ -410,6 +410,51 @@ START_TEST(a_slow_hello_opens_a_session_that_a_ping_must_prove)
 }
 END_TEST
 
+START_TEST(a_session_whose_hello_never_left_ends_with_its_line)
+{
+    static const struct core_options options = {.name = "test",
+                                                .host = "here",
+                                                .purpose = "",
+                                                .allocator = &memory_default};
+
+    core_destroy(script.core);
+    script.core = core_create(&options);
+    script.is_stuck = true;
+    script.linger_ms = 0;
+    (void)client_script_reopen(&script);
+    client_script_replaced(&script, 1);
+    ck_assert(core_has_line(script.core));
+    client_script_break(&script);
+    ck_assert(core_is_down(script.core) && !core_wants_line(script.core));
+    ck_assert_int_eq(core_believed_until(script.core), 0);
+}
+END_TEST
+
+/* The server may have obeyed the Hello that left, and then seen its line end.
+ * One that never left says nothing. */
+START_TEST(a_hello_that_left_ends_its_session_with_its_line)
+{
+    uint64_t a;
+
+    client_script_stop(&script);
+    client_script_start(&script); /* Without a linger. */
+    a = client_script_acquire(&script, "a", -1, 0, false);
+    client_script_granted(&script, a, 0, 0);
+    client_script_at(&script, 5000); /* A Ping, */
+    client_script_at(&script, 10000);
+    ck_assert(core_wants_line(script.core)); /* and a silent line. */
+    script.is_stuck = _i == 0;
+    core_open(script.core, script.now_ms * NS_PER_MS, CORE_NEVER);
+    client_script_go_on(&script);
+    script.length = 0;
+    client_script_break(&script);
+    client_script_expect(&script, _i == 0 ? "[10000] DOWN disconnected: cut\n"
+                                          : "[10000] a LOST session\n"
+                                            "[10000] DOWN disconnected: cut\n");
+    ck_assert(core_wants_line(script.core) == (_i == 0));
+}
+END_TEST
+
 START_TEST(time_passes_while_the_grants_are_listed)
 {
     uint64_t a = client_script_acquire(&script, "a", -1, 0, false);
@@ -683,6 +728,9 @@ int main(void)
                    when_belief_is_over_nothing_is_asked_before_that_is_told);
     tcase_add_test(tcase, what_was_lost_while_hello_waited_is_given_back_once);
     tcase_add_test(tcase, a_slow_hello_opens_a_session_that_a_ping_must_prove);
+    tcase_add_test(tcase, a_session_whose_hello_never_left_ends_with_its_line);
+    tcase_add_loop_test(tcase, a_hello_that_left_ends_its_session_with_its_line,
+                        0, 2);
     tcase_add_test(tcase, time_passes_while_the_grants_are_listed);
     tcase_add_test(
         tcase, nothing_is_asked_while_it_is_told_what_the_new_session_lacks);
