@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 permit_test(client_core SOURCES client_core.c ../support/client_script.c
             LIBS permit_static)
-permit_test(client_core_edges
-            SOURCES client_core_edges.c ../support/client_script.c
-            LIBS permit_static)
+foreach(name client_core_edges client_core_lists)
+  permit_test(${name} SOURCES ${name}.c ../support/client_script.c
+              LIBS permit_static)
+endforeach()
 permit_test(client_opening SOURCES client_opening.c ../support/client_script.c
             LIBS permit_static)
 permit_test(client_hostile SOURCES client_hostile.c ../support/client_script.c
@@ -16,7 +17,8 @@ permit_test(client_core_holds
 permit_test(client_crossing
             SOURCES client_crossing.c ../support/client_script.c
             LIBS permit_static)
-foreach(name client_core client_core_edges client_core_holds client_crossing
+foreach(name client_core client_core_edges client_core_holds client_core_lists
+             client_crossing
              client_hostile
              client_opening client_resume)
   target_include_directories(test_${name}
