@@ -178,10 +178,13 @@ static void look_at(struct permit_grant *grant, unsigned how)
 static void give_back(struct permit_grant *grant, uint32_t permits,
                       unsigned how)
 {
+    enum permit_status status = PERMIT_OK;
+
     if (how % 4 == 1 && permits > 1) {
-        note(permit_grant_release(grant, 1));
+        status = permit_grant_release(grant, 1);
+        note(status);
     }
-    if (how % 4 != 0) {
+    if (how % 4 != 0 && status == PERMIT_OK) { /* Else nothing is left of it. */
         note(permit_grant_release(grant, 0));
     }
     permit_grant_destroy(grant);
