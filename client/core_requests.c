@@ -89,8 +89,8 @@ static void note_renew(struct core *core, struct request *request,
 
     request->grant = message->renew.acquire_id;
     request->hold_ms = message->renew.hold_ms;
-    if (grant == NULL) {
-        return;
+    if (grant == NULL || !grant->is_granted) {
+        return; /* It has no hold yet that could end. */
     }
     if (request->hold_ms == 0) {
         request->hold_ms = grant->hold_ms; /* As before. */

@@ -161,6 +161,19 @@ START_TEST(a_hello_that_left_may_have_been_the_session_s_line)
 }
 END_TEST
 
+START_TEST(a_renew_that_overtakes_its_grant_ends_no_hold)
+{
+    uint64_t a = client_script_acquire(&script, "a", -1, 0, false);
+
+    (void)client_script_renew(&script, "r", a, 20);
+    skip();
+    client_script_at(&script, 21);
+    ck_assert_int_gt(core_next_deadline(script.core), 21000000);
+    client_script_granted(&script, a, 0, 0);
+    client_script_expect(&script, "[  21] a ok\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("client_crossing");
@@ -177,6 +190,7 @@ int main(void)
     tcase_add_test(all, what_is_cancelled_before_it_leaves_never_leaves);
     tcase_add_test(all, what_is_lost_after_a_slow_welcome_is_given_back);
     tcase_add_test(all, a_hello_that_left_may_have_been_the_session_s_line);
+    tcase_add_test(all, a_renew_that_overtakes_its_grant_ends_no_hold);
     suite_add_tcase(suite, all);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
