@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, os.pardir))
 import mutants as sim  # noqa: E402
 
-SEEDS = "1..600"
+SEEDS = "1..1000"
 sim.TIMEOUT_S = 20
 
 ANSWERS = "client/core_answers.c"

@@ -25,6 +25,7 @@ struct play {
     int64_t fault_ns;                 /* Of the next fault. */
     int64_t calm_ns;                  /* No faults until then. */
     int64_t late_ns[CLIENTS_MAX + 1]; /* How late each is woken. */
+    int64_t due_ns[CLIENTS_MAX + 1];  /* When each is woken. */
     uint64_t at_once;
     struct play_counts *counts;
 };
@@ -84,7 +85,8 @@ static void check_laws(struct play *play)
 /* --------------------------------------------------------------------- steps
  */
 
-static int64_t wake_ns(const struct play *play, int who)
+/* It stays so, whatever else happens meanwhile. */
+static int64_t wake_ns(struct play *play, int who)
 {
     int64_t at_ns;
 
@@ -96,9 +98,19 @@ static int64_t wake_ns(const struct play *play, int who)
     } else {
         at_ns = sim_client_wake_ns(play->clients[who]);
     }
-    return at_ns > STAGE_NEVER - play->late_ns[who]
-               ? STAGE_NEVER
-               : at_ns + play->late_ns[who];
+    if (at_ns < STAGE_NEVER - play->late_ns[who] &&
+        at_ns + play->late_ns[who] < play->due_ns[who]) {
+        play->due_ns[who] = at_ns + play->late_ns[who];
+    }
+    return play->due_ns[who];
+}
+
+/* What stands still is woken anew. */
+static void forget_due(struct play *play)
+{
+    for (int i = 0; i <= play->clients_count; i++) {
+        play->due_ns[i] = STAGE_NEVER;
+    }
 }
 
 static int64_t lateness(struct play *play)
@@ -141,6 +153,7 @@ static bool step(struct play *play, int64_t before_ns)
         sim_client_turn(play->clients[who]);
     }
     play->late_ns[who] = lateness(play);
+    play->due_ns[who] = STAGE_NEVER;
     play->counts->steps++;
     check_laws(play);
     return true;
@@ -202,7 +215,10 @@ static void disturb_line(struct play *play, struct sim_client *client,
         sim_client_disturb(client, dead_ns);
         line_die(line, dead_ns);
         line_stall(line, LINE_CLIENT, 0, later_ns(play, play->timeout_ms / 2));
-        line_stall(line, LINE_SERVER, later_ns(play, play->timeout_ms / 2),
+        line_stall(line, LINE_SERVER,
+                   sim_client_goes_on(client)
+                       ? 0
+                       : later_ns(play, play->timeout_ms / 2),
                    STAGE_NEVER);
         sim_client_refuse(client, dead_ns);
     } else {
@@ -244,8 +260,8 @@ static void fault(struct play *play)
     uint32_t what = random_below(random, 16);
     int64_t until_ns = later_ns(play, 3 * play->timeout_ms);
 
-    if (sim_client_goes_on(client) && random_chance(random, 50)) {
-        what = 0; /* A Hello that nobody is heard to have obeyed. */
+    if (sim_client_goes_on(client) && random_chance(random, 80)) {
+        what = 2 * random_below(random, 2); /* While a Hello is under way. */
     }
     play->counts->faults++;
     if (what < 6) {
@@ -351,6 +367,7 @@ static bool set_up(struct play *play)
         }
     }
     plan_fault(play);
+    forget_due(play);
     return play->server != NULL;
 }
 
@@ -388,6 +405,7 @@ static void end(struct play *play)
     for (int i = 0; i < play->clients_count; i++) {
         sim_client_end(play->clients[i]);
     }
+    forget_due(play);
     run_until(play, play->stage.now_ns + end_ms * STAGE_MS);
     engine = sim_server_engine(play->server);
     if (engine == NULL || play->stage.has_failed) {
@@ -425,6 +443,7 @@ bool play_seed(uint64_t seed, uint64_t steps, enum stage_voice voice,
             play->stage.now_ns = play->fault_ns;
             fault(play);
             plan_fault(play);
+            forget_due(play);
         }
     }
     if (!play->stage.has_failed) {
