@@ -6,7 +6,7 @@
  * deadline that comes again at once, memory that is bounded and all given back.
  */
 
-#include "core.h"
+#include "core_run.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -14,39 +14,6 @@
 
 #include "frame.h"
 #include "fuzz.h"
-
-#define SLOTS 24u
-#define IDS 4096u /* Told apart; more wrap around. */
-#define NS_PER_MS INT64_C(1000000)
-/* A core of its own has some 1.2 MiB of buffers. */
-#define BYTES_MAX (4u << 20)
-
-enum holding { HOLDS_NOTHING, HOLDS, HOLDS_NO_MORE };
-
-/* A request, and the grant that came of it. */
-struct slot {
-    bool is_pending;
-    bool makes_grant;
-    bool may_be_gone; /* What it holds was released. */
-    uint64_t id;
-    enum holding grant;
-    struct slot *released; /* What its release would end. */
-    int64_t hold_end_ns;   /* A Renew: nothing is believed in beyond it. */
-};
-
-struct run {
-    const uint8_t *data;
-    size_t size;
-    struct core *core;
-    int64_t now_ns;
-    uint64_t hello_id;
-    int64_t timeout_ms; /* Of the last Welcome that we made. */
-    bool is_raw;        /* Bytes were fed that we did not make. */
-    /* What the server granted, by a message that we made: before it was asked
-     * for, too, if nobody looked at it in between. */
-    bool granted[IDS];
-    struct slot slots[SLOTS];
-};
 
 static uint8_t frame_bytes[FRAME_HEADER_BYTES + FRAME_BYTES_MAX];
 
@@ -84,7 +51,7 @@ static void give(void *arg, void *memory)
 /* -------------------------------------------------------------------- input
  */
 
-static uint8_t next_byte(struct run *run)
+uint8_t next_byte(struct run *run)
 {
     if (run->size == 0) {
         return 0;
@@ -94,7 +61,7 @@ static uint8_t next_byte(struct run *run)
 }
 
 /* Small numbers, and those at the edges. */
-static int64_t next_number(struct run *run)
+int64_t next_number(struct run *run)
 {
     static const int64_t edges[] = {
         0, 1, -1, INT64_MAX, INT64_MIN, INT64_MAX / 1000000, UINT32_MAX, 15000};
@@ -167,10 +134,12 @@ static void check_ended(struct run *run)
     }
 }
 
-static void drain(struct run *run)
+void drain(struct run *run)
 {
     struct core_event event;
-    int64_t belief_ns = run->timeout_ms * NS_PER_MS;
+    int64_t belief_ms =
+        run->timeout_ms > run->linger_ms ? run->timeout_ms : run->linger_ms;
+    int64_t belief_ns = belief_ms * NS_PER_MS;
 
     core_advance(run->core, run->now_ns);
     while (core_next_event(run->core, &event)) {
@@ -190,7 +159,7 @@ static void drain(struct run *run)
 /* -------------------------------------------------------------------- steps
  */
 
-static void feed(struct run *run, const uint8_t *bytes, size_t length)
+void feed(struct run *run, const uint8_t *bytes, size_t length)
 {
     while (length > 0) {
         size_t used = core_feed(run->core, bytes, length);
@@ -226,10 +195,11 @@ static void feed_preface_and_welcome(struct run *run)
     message.welcome.server = "";
     message.welcome.heartbeat_ms = next_number(run);
     message.welcome.session_timeout_ms = timeout_ms;
-    run->timeout_ms = timeout_ms < INT64_MAX / NS_PER_MS / 4 && timeout_ms > 0
-                          ? timeout_ms
-                          : INT64_MAX / NS_PER_MS / 4;
-    run->is_raw = run->is_raw || run->timeout_ms != timeout_ms;
+    if (timeout_ms <= 0 || timeout_ms >= INT64_MAX / NS_PER_MS / 4) {
+        run->is_raw = true;
+    } else if (timeout_ms > run->timeout_ms) {
+        run->timeout_ms = timeout_ms;
+    }
     length = wire_encode_server(&message, frame_bytes, sizeof(frame_bytes));
     feed(run, frame_preface, FRAME_PREFACE_BYTES);
     feed(run, frame_bytes, length);
@@ -388,7 +358,7 @@ static void forget(struct run *run)
     }
 }
 
-static void open_line(struct run *run)
+void open_line(struct run *run)
 {
     struct wire_client_message message;
     static _Alignas(16) uint8_t memory[WIRE_ARENA_BYTES];
@@ -401,6 +371,10 @@ static void open_line(struct run *run)
         return;
     }
     core_open(run->core, run->now_ns, run->now_ns + 1000 * NS_PER_MS);
+    run->line++;
+    run->is_greeted = false;
+    run->has_greeted = false;
+    run->said_bytes = 0;
     output = core_output(run->core, &length);
     assert(frame_parse(output + FRAME_PREFACE_BYTES,
                        length - FRAME_PREFACE_BYTES, FRAME_BYTES_MAX,
@@ -413,12 +387,15 @@ static void open_line(struct run *run)
 
 static void send_some(struct run *run)
 {
+    const uint8_t *output;
     size_t length;
     size_t most = (size_t)next_byte(run) * 8;
 
     core_advance(run->core, run->now_ns);
-    (void)core_output(run->core, &length);
-    core_sent(run->core, length < most ? length : most);
+    output = core_output(run->core, &length);
+    length = length < most ? length : most;
+    check_said(run, output, length);
+    core_sent(run->core, length);
 }
 
 /* Time never goes back; a deadline may be past, if nobody has drained. */
@@ -439,6 +416,11 @@ static void step(struct run *run)
 {
     uint8_t what = next_byte(run);
 
+    if (what >= 240) {
+        step_line(run);
+        drain(run);
+        return;
+    }
     switch (what % 12) {
     case 0:
         advance(run);
@@ -491,6 +473,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                          .host = "h",
                                          .purpose = "p",
                                          .answer_timeout_ms = 100,
+                                         .linger_ms = 10000,
                                          .allocator = &allocator};
     struct run run = {.data = data, .size = size, .now_ns = 1};
 
