@@ -20,4 +20,7 @@ def test_a1_within_50_ms(shared, jobs):
             took.append(time.monotonic() - begun)
             child.reap()
             line.release(grant.id)
-    assert statistics.median(took) < 0.05, took
+    median = statistics.median(took)
+    print(f"\nkill to the next grant: median {median * 1000:.2f} ms, "
+          f"max {max(took) * 1000:.2f} ms")
+    assert median < 0.05, took

@@ -94,7 +94,7 @@ def test_heartbeats_are_answered_under_load(start_daemon, flooding):
         assert line.query("flood").grants_total == LINES * PAIRS
     took.sort()
     p99 = took[len(took) * 99 // 100]
-    print(f"{len(took)} Pings: p50 {took[len(took) // 2] * 1000:.1f} ms, "
+    print(f"\n{len(took)} Pings under load: p50 {took[len(took) // 2] * 1000:.1f} ms, "
           f"p99 {p99 * 1000:.1f} ms, longest {took[-1] * 1000:.1f} ms")
     assert len(took) > 40
     assert p99 < HEARTBEAT / 5  # Some 20 ms where nothing else runs.
