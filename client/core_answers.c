@@ -162,7 +162,7 @@ static bool take_renewed(struct core *core, struct request *request,
     int64_t hold_ms = hold_in_force(request, core->message.renewed.hold_ms);
     int64_t until_ns = hold_until(core, request, hold_ms, 0);
     bool may_lengthen = !request->is_silent && !is_overtaken(request);
-    bool is_late = grant == NULL || grant->loss != 0;
+    bool is_late = grant == NULL || !grant->is_granted || grant->loss != 0;
     bool is_heard;
 
     if (!is_late) {
