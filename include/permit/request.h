@@ -74,7 +74,9 @@ struct permit_options {
      * With a linger of the session timeout or more a break of the connection
      * that ends in time costs nothing: the client connects again by itself, its
      * grants and places in queues are kept, and what has no answer is asked
-     * again, once. The server may cap it. */
+     * again, once. What is asked anew while there is no connection waits for
+     * one, or fails at once when an attempt has failed. The server may cap it.
+     */
     int64_t linger_ms;
     int64_t heartbeat_ms; /* Ping at least so often; 0 (default): as often as
                            * the server says. */

@@ -606,6 +606,28 @@ START_TEST(a_silent_line_that_nothing_follows_ends_in_time)
 }
 END_TEST
 
+START_TEST(more_pings_do_not_put_off_the_silence)
+{
+    uint64_t hello;
+
+    client_script_break(&script);
+    script.heartbeat_ms = 2000;
+    hello = client_script_reopen(&script);
+    client_script_replaced(&script, hello);
+    script.length = 0;
+    client_script_at(&script, 2000);
+    client_script_at(&script, 4000);
+    client_script_at(&script, 6000);
+    client_script_at(&script, 6999);
+    client_script_expect(&script, "[2000] > 3 PING\n"
+                                  "[4000] > 4 PING\n"
+                                  "[6000] > 5 PING\n");
+    client_script_at(&script, 7000); /* 5 s after the first of them. */
+    client_script_expect(&script, "[7000] DOWN disconnected: the server was "
+                                  "silent for too long (silent)\n");
+}
+END_TEST
+
 START_TEST(without_a_linger_a_break_is_the_end)
 {
     uint64_t a = client_script_acquire(&script, "a", -1, 0, false);
@@ -677,6 +699,7 @@ int main(void)
     tcase_add_test(silent, who_waits_outlasts_the_belief_of_a_silent_line);
     tcase_add_test(silent, what_answers_is_not_silent);
     tcase_add_test(silent, a_silent_line_that_nothing_follows_ends_in_time);
+    tcase_add_test(silent, more_pings_do_not_put_off_the_silence);
     tcase_add_test(silent, without_a_linger_a_break_is_the_end);
     suite_add_tcase(suite, lingering);
     suite_add_tcase(suite, silent);
