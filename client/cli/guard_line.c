@@ -43,7 +43,8 @@ int guard_line_send(int line, const struct guard_message *message,
         memcpy(CMSG_DATA(header), &descriptor, sizeof(descriptor));
     }
     if (sendmsg(line, &packet, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-        return -errno;
+        /* It died with something unread. */
+        return errno == ECONNRESET ? -EPIPE : -errno;
     }
     return 0;
 }

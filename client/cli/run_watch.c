@@ -48,7 +48,8 @@ static void say_lost(const struct run *run)
     report_error(
         run->options, permit_status_reason(PERMIT_E_LOST),
         "the permit of %s %s (%s): the command %s", run->options->semaphore,
-        permit_grant_is_valid(run->grant) ? "is about to be lost" : "is lost",
+        permit_grant_left_ms(run->grant) > 0 ? "is about to be lost"
+                                             : "is lost",
         permit_loss_name(loss),
         run->options->on_lost == OPTIONS_LOST_IGNORE ? "runs on without it"
                                                      : "is stopped");

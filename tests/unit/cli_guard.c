@@ -457,6 +457,22 @@ END_TEST
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(*(array))))
 
+/* Whether it had read all that it was told, or not. */
+START_TEST(who_speaks_to_the_dead_is_told_so)
+{
+    const struct guard_message message = {.word = GUARD_SIGNAL};
+    int line[2];
+
+    ck_assert_int_eq(guard_line_create(line), 0);
+    if (_i > 0) {
+        ck_assert_int_eq(guard_line_send(line[0], &message, -1), 0);
+    }
+    ck_assert_int_eq(close(line[1]), 0);
+    ck_assert_int_eq(guard_line_send(line[0], &message, -1), -EPIPE);
+    ck_assert_int_eq(close(line[0]), 0);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tcase = tcase_create("guard");
@@ -469,6 +485,7 @@ int main(void)
                         COUNT(code_cases));
     tcase_add_loop_test(tcase, a_command_that_cannot_be_executed_is_reported, 0,
                         COUNT(exec_cases));
+    tcase_add_loop_test(tcase, who_speaks_to_the_dead_is_told_so, 0, 2);
     tcase_add_test(tcase, the_command_is_told_and_outer_values_are_overridden);
     tcase_add_test(tcase, nothing_runs_before_go);
     tcase_add_test(tcase, a8_the_command_has_no_descriptor_of_ours);
