@@ -22,8 +22,9 @@ struct guard_self {
     int connection; /* The copy that holds the line open, or -1. */
     struct guard_message entrusted; /* For when the wrapper is dead. */
     bool is_orphaned;
-    int deaths;   /* A signalfd of SIGCHLD. */
-    int deadline; /* A timerfd. */
+    bool has_continued; /* Them, by SIGCONT, since the last SIGTSTP. */
+    int deaths;         /* A signalfd of SIGCHLD. */
+    int deadline;       /* A timerfd. */
     struct family family;
 };
 
@@ -159,6 +160,19 @@ static bool hear(struct guard_self *self, struct guard_message *ret_message)
     return true;
 }
 
+/* A SIGCONT that comes late takes back the stop that the terminal has sent
+ * meanwhile: after one, SIGTSTP is for all. A second one at most stays pending
+ * until they go on, which discards it. */
+static void pass_on(struct guard_self *self, int signal, bool from_terminal)
+{
+    bool is_told = from_terminal && !(signal == SIGTSTP && self->has_continued);
+
+    family_signal(&self->family, signal,
+                  is_told ? self->task->wrapper_group : 0);
+    self->has_continued =
+        signal == SIGCONT || (self->has_continued && signal != SIGTSTP);
+}
+
 /* Obeys the wrapper. Returns false when everybody is dead. */
 static bool obey(struct guard_self *self)
 {
@@ -169,8 +183,7 @@ static bool obey(struct guard_self *self)
         return false;
     }
     if (message.word == GUARD_SIGNAL) {
-        family_signal(&self->family, message.number,
-                      message.flag ? self->task->wrapper_group : 0);
+        pass_on(self, message.number, message.flag);
     } else if (message.word == GUARD_DEADLINE) {
         set_deadline(self, message.time_ms);
     }

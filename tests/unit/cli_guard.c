@@ -371,6 +371,32 @@ START_TEST(what_the_terminal_has_told_is_not_told_again)
 }
 END_TEST
 
+START_TEST(a_stop_after_a_continuation_is_told_once_more)
+{
+    static char *argv[] = {"/bin/sh", "-c",
+                           "trap 'echo got >&9' TSTP; trap 'exit 7' USR1;"
+                           "echo up >&9; while :; do sleep 0.01; done",
+                           NULL};
+    const struct guard_command command = {.argv = argv};
+
+    create(&command);
+    go(-1, now_ms() + PATIENCE_MS);
+    expect_started();
+    ck_assert_str_eq(next_line(), "up");
+    guard_signal(guard, SIGTSTP, true);
+    guard_signal(guard, SIGCONT, false);
+    ck_assert(!is_readable(output[0], QUIET_MS));
+    guard_signal(guard, SIGTSTP, true);
+    ck_assert_str_eq(next_line(), "got");
+    guard_signal(guard, SIGTSTP, true);
+    ck_assert(!is_readable(output[0], QUIET_MS));
+    guard_signal(guard, SIGUSR1, false);
+    expect_ended(7);
+    ck_assert(all_are_dead(0));
+    guard_destroy(guard);
+}
+END_TEST
+
 START_TEST(a_go_that_comes_after_its_deadline_starts_nothing)
 {
     struct guard_report report;
@@ -499,6 +525,7 @@ int main(void)
     tcase_add_test(tcase, a_signal_reaches_adopted_orphans);
     tcase_add_test(tcase, without_a_group_each_generation_is_asked_to_end);
     tcase_add_test(tcase, what_the_terminal_has_told_is_not_told_again);
+    tcase_add_test(tcase, a_stop_after_a_continuation_is_told_once_more);
     tcase_add_test(tcase, a_go_that_comes_after_its_deadline_starts_nothing);
     tcase_add_test(tcase, a_stopped_guard_is_woken);
     tcase_add_test(tcase, stdin_goes_to_the_command_untouched);
