@@ -16,7 +16,14 @@
 #define LIMIT_PERMITS_MAX 2147483647u
 #define LIMIT_NAME_BYTES_MAX 128
 #define LIMIT_SLOTS_MAX 1024 /* Permits of a semaphore with slots. */
-#define LIMIT_STEPS_MAX 256  /* Of one call of the engine. */
+#define LIMIT_PARTS_MAX 8    /* Semaphores of one acquire. */
+#define LIMIT_PRIORITY_MAX 7
+#define LIMIT_BYPASS_MAX 65535
+#define LIMIT_OUTCOME_BYTES_MAX 4096
+#define LIMIT_PER_MS_MAX UINT64_C(31622400000) /* A leap year. */
+#define LIMIT_HOLDS 1000                       /* That a mean is taken of. */
+#define LIMIT_HOLDS_MIN 10                     /* Fewer are no data. */
+#define LIMIT_STEPS_MAX 256                    /* Of one call of the engine. */
 
 /* X(name, type, default, what it bounds). The name is the key under `limits` in
  * the configuration. */

@@ -16,6 +16,7 @@ permit_test(engine_faults LIBS engine_script LABELS release)
 target_link_options(test_engine_faults PRIVATE -Wl,--wrap=calloc)
 permit_test(queue LIBS permitd_engine)
 permit_test(deadlines LIBS permitd_engine)
+permit_test(bucket LIBS permitd_engine)
 
 add_test(NAME engine_is_pure
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/engine_pure.sh

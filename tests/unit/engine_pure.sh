@@ -10,6 +10,8 @@ allowed='calloc|free|malloc|mem(chr|cmp|cpy|move|set)|str(cmp|len|ncmp|nlen)|__a
 # through them.
 allowed="$allowed|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__(mem(cpy|set|move)|str(cpy|cat))_chk"
 allowed="$allowed|__(asan|ubsan|tsan|sancov|sanitizer)_.*|__start___sancov.*|__stop___sancov.*"
+# Of the compiler's own library: it divides 128 bits.
+allowed="$allowed|__u?(div|mod|divmod)ti[34]"
 allowed="$allowed|__gcov_.*|__llvm_profile_.*"
 own=$(nm --defined-only "$1" | awk 'NF == 3 && $2 ~ /[A-Z]/ {print $3}' | sort -u)
 foreign=$(nm -u "$1" | awk '$1 == "U" || $1 == "w" {print $2}' | sort -u |
