@@ -17,6 +17,7 @@ target_link_options(test_engine_faults PRIVATE -Wl,--wrap=calloc)
 permit_test(queue LIBS permitd_engine)
 permit_test(deadlines LIBS permitd_engine)
 permit_test(bucket LIBS permitd_engine)
+permit_test(holds LIBS permitd_engine)
 
 add_test(NAME engine_is_pure
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/engine_pure.sh
