@@ -18,6 +18,7 @@ permit_test(queue LIBS permitd_engine)
 permit_test(deadlines LIBS permitd_engine)
 permit_test(bucket LIBS permitd_engine)
 permit_test(holds LIBS permitd_engine)
+permit_test(shares LIBS permitd_engine)
 
 add_test(NAME engine_is_pure
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/engine_pure.sh
