@@ -267,6 +267,18 @@ START_TEST(a_full_bucket_starts_anew_when_something_is_taken)
 }
 END_TEST
 
+/* So long that 64 bits would count 2,143 tokens. */
+START_TEST(a_rest_of_months_fills_it)
+{
+    uint64_t rest_ns = UINT64_C(8589934596000001); /* 2^64 x 10^6 / rate, up. */
+    struct bucket bucket;
+
+    bucket_init(&bucket, LIMIT_PERMITS_MAX, 1, LIMIT_PERMITS_MAX, 0, 0);
+    ck_assert_uint_eq(bucket_tokens(&bucket, rest_ns), LIMIT_PERMITS_MAX);
+    ck_assert_uint_eq(bucket.fraction, 0);
+}
+END_TEST
+
 START_TEST(a_refund_ends_at_burst_and_keeps_the_fraction_below_it)
 {
     struct bucket bucket;
@@ -362,6 +374,7 @@ int main(void)
                         RATES);
     tcase_add_test(tcase, each_nanosecond_counts);
     tcase_add_test(tcase, a_full_bucket_starts_anew_when_something_is_taken);
+    tcase_add_test(tcase, a_rest_of_months_fills_it);
     tcase_add_test(tcase,
                    a_refund_ends_at_burst_and_keeps_the_fraction_below_it);
     tcase_add_test(tcase, a_running_rate_changes_with_what_is_there);

@@ -23,3 +23,21 @@ permit_test(shares LIBS permitd_engine)
 add_test(NAME engine_is_pure
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/engine_pure.sh
           $<TARGET_FILE:permitd_engine>)
+
+# Mutants of modules whose own tests have to find them.
+if(PERMITD_COVERAGE)
+  return() # What mutants reach does not count.
+endif()
+set(mutants ${CMAKE_CURRENT_SOURCE_DIR}/mutants.py)
+permit_mutants(${mutants} names)
+foreach(name IN LISTS names)
+  get_filename_component(module ${${name}_SOURCE} NAME)
+  # The copy comes before the library, which so has no part in what it defines.
+  add_executable(mutant_${name} ${${name}_COPY} ${module})
+  target_link_libraries(mutant_${name} PRIVATE permitd_engine permitd_flags
+                                               PkgConfig::CHECK)
+  add_test(NAME mutant_${name}
+    COMMAND /usr/bin/python3 -B ${mutants} check ${name}
+            ${${name}_SOURCE} $<TARGET_FILE:mutant_${name}>)
+  set_tests_properties(mutant_${name} PROPERTIES TIMEOUT 60 LABELS mutant)
+endforeach()
