@@ -3,6 +3,23 @@
 
 #include <assert.h>
 
+/* The item, or NULL for 0. */
+static void *item_at(const struct tree *tree, uint32_t index)
+{
+    return index == 0 ? NULL : tree_at(tree, index);
+}
+
+static void hand_down(const struct tree *tree, uint32_t index)
+{
+    struct tree_node *node = tree_at(tree, index);
+
+    assert(index != 0);
+    if (tree->hand_down != NULL) {
+        tree->hand_down(node, item_at(tree, node->left),
+                        item_at(tree, node->right));
+    }
+}
+
 static void sum_up(const struct tree *tree, uint32_t index)
 {
     struct tree_node *node = tree_at(tree, index);
@@ -10,8 +27,7 @@ static void sum_up(const struct tree *tree, uint32_t index)
     assert(index != 0);
     node->size = 1 + tree_size(tree, node->left) + tree_size(tree, node->right);
     if (tree->sum != NULL) {
-        tree->sum(node, node->left ? tree_at(tree, node->left) : NULL,
-                  node->right ? tree_at(tree, node->right) : NULL);
+        tree->sum(node, item_at(tree, node->left), item_at(tree, node->right));
     }
 }
 
@@ -43,6 +59,8 @@ static void rotate_up(const struct tree *tree, uint32_t *root, uint32_t index)
     uint32_t inner = is_left ? node->right : node->left;
 
     assert(above != 0);
+    hand_down(tree, above);
+    hand_down(tree, index);
     replace_child(tree, root, parent->parent, above, index);
     if (is_left) {
         parent->left = inner;
@@ -68,6 +86,7 @@ void tree_insert(const struct tree *tree, uint32_t *root, uint32_t index)
     assert(index != 0);
     while (*link != 0) {
         parent = *link;
+        hand_down(tree, parent); /* What was put off is not for a newcomer. */
         link = tree->is_before(node, tree_at(tree, parent))
                    ? &tree_at(tree, parent)->left
                    : &tree_at(tree, parent)->right;
@@ -105,6 +124,7 @@ void tree_remove(const struct tree *tree, uint32_t *root, uint32_t index)
     while (node->left != 0 && node->right != 0) {
         rotate_up(tree, root, upper_child(tree, node));
     }
+    hand_down(tree, index);
     child = upper_child(tree, node);
     replace_child(tree, root, node->parent, index, child);
     if (node->parent != 0) {

@@ -8,7 +8,7 @@
  * Treaps: the parent has a higher priority than its children, and whoever adds
  * an item draws its priority from a secret, so nobody can craft a bad shape:
  * depth is O(log n), and so is everything here. It does not know what orders
- * the items, nor what else is summed up over a subtree.
+ * the items, nor what else is summed up over a subtree, or put off for one.
  *
  * Law: in order, is_before() holds between each item and the next. */
 
@@ -33,6 +33,10 @@ struct tree {
     /* Sums up an item and its children, NULL if none; NULL if there is nothing
      * to sum up. */
     void (*sum)(void *item, const void *left, const void *right);
+    /* Hands what an item puts off for all below it to its children, NULL if
+     * none; the items above come first. Called before an item gets other
+     * children. NULL if nothing is put off. */
+    void (*hand_down)(void *item, void *left, void *right);
 };
 
 void tree_insert(const struct tree *tree, uint32_t *root, uint32_t index);
