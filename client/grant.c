@@ -89,8 +89,10 @@ void grant_take(struct permit_grant *grant, const struct core_event *event)
     grant->fence = event->message->granted.fence;
     grant->waited_ms = event->message->granted.waited_ms;
     atomic_store(&grant->until_ns, event->until_ns);
-    take_slots(grant, event->message->granted.slots,
-               event->message->granted.slots_count);
+    if (event->message->granted.parts_count > 0) {
+        take_slots(grant, event->message->granted.parts[0].slots,
+                   event->message->granted.parts[0].slots_count);
+    }
 }
 
 enum permit_status grant_may_renew(const struct permit_grant *grant)

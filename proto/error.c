@@ -6,6 +6,8 @@ const char *permit_strerror(enum permit_status status)
     switch (status) {
     case PERMIT_OK:
         return "ok";
+    case PERMIT_JOINED:
+        return "a holder's outcome answered it";
 #define X(name, value, json, text)                                             \
     case name:                                                                 \
         return text;
@@ -20,6 +22,8 @@ const char *permit_status_name(enum permit_status status)
     switch (status) {
     case PERMIT_OK:
         return "PERMIT_OK";
+    case PERMIT_JOINED:
+        return "PERMIT_JOINED";
 #define X(name, value, json, text)                                             \
     case name:                                                                 \
         return #name;
@@ -34,6 +38,8 @@ const char *permit_status_reason(enum permit_status status)
     switch (status) {
     case PERMIT_OK:
         return "ok";
+    case PERMIT_JOINED:
+        return "joined";
 #define X(name, value, json, text)                                             \
     case name:                                                                 \
         return json;
@@ -60,6 +66,7 @@ bool permit_status_is_retriable(enum permit_status status)
     case PERMIT_E_DISCONNECTED:
         return true;
     case PERMIT_OK:
+    case PERMIT_JOINED:
     case PERMIT_E_IMPOSSIBLE:
     case PERMIT_E_LIMIT_MISMATCH:
     case PERMIT_E_NOT_FOUND:

@@ -38,6 +38,10 @@ enum permit_status wire_check_name(const char *name, size_t length,
     if (template_too && name[length - 1] == '*') {
         plain_bytes--;
     }
+    if (plain_bytes == 0) {
+        *ret_detail = "a template has something before its '*'";
+        return PERMIT_E_INVALID;
+    }
     for (size_t i = 0; i < plain_bytes; i++) {
         if (is_name_byte((unsigned char)name[i])) {
             continue;

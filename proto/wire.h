@@ -31,13 +31,15 @@
 #define WIRE_PRIORITY_MAX 7
 /* Rows of a page; of large ones with labels fewer fit into a frame. */
 #define WIRE_PAGE_ROWS_MAX 64
-/* Live grants of one Welcome or Grants: so many, with so many slots of all of
- * them together, always fit into a frame. */
-#define WIRE_GRANTS_ROWS_MAX 256
+#define WIRE_RATE_PER_MS_MAX UINT64_C(31622400000) /* A leap year. */
+#define WIRE_BYPASS_MAX 65535
+/* Live grants of one Welcome or Grants: so many parts, with so many slots, of
+ * all of them together always fit into a frame. */
+#define WIRE_GRANTS_PARTS_MAX 256
 #define WIRE_GRANTS_SLOTS_MAX 8192
-/* The largest frame of wire_encode_client(), its header too: an Acquire with
- * all its parts and labels. */
-#define WIRE_REQUEST_BYTES_MAX 3584u
+/* The largest frame of wire_encode_client(), its header too: a Release with an
+ * outcome. */
+#define WIRE_REQUEST_BYTES_MAX 4224u
 #define WIRE_ARENA_FACTOR 8
 /* A tiny frame may need more than its factor, but no more than this besides. */
 #define WIRE_ARENA_EXTRA_BYTES 4096u
@@ -80,15 +82,16 @@ enum wire_client_type {
     WIRE_REVOKE,
     WIRE_KICK,
     WIRE_DRAIN,
+    WIRE_WHY,
     WIRE_UNKNOWN /* No member of the oneof that this version knows. */
 };
 #define WIRE_CLIENT_TYPE_COUNT WIRE_UNKNOWN
 
 struct wire_part {
-    const char *semaphore; /* Checked, ends with a NUL. */
-    uint32_t permits;
-    bool consume;            /* Acquire only. */
-    uint32_t expect_permits; /* Acquire only; 0: not asked. */
+    const char *semaphore;   /* Checked, ends with a NUL. */
+    uint32_t permits;        /* At least 1, but in Settle. */
+    bool consume;            /* Acquire and Why only. */
+    uint32_t expect_permits; /* The same; 0: not asked. */
 };
 
 /* The fields of a Define that it sets; bit n is DefineField n. */
@@ -137,6 +140,7 @@ struct wire_hello {
     struct wire_session_key end;    /* If has_end. */
 };
 
+/* Why has the parts and the priority. */
 struct wire_acquire {
     struct wire_part parts[WIRE_PARTS_MAX];
     uint32_t parts_count; /* At least 1. */
@@ -150,11 +154,13 @@ struct wire_acquire {
     struct permit_label labels[WIRE_LABELS_MAX]; /* No key twice. */
 };
 
+/* Settle has the id, and as parts what was used. */
 struct wire_release {
     uint64_t acquire_id;
     struct wire_part parts[WIRE_PARTS_MAX];
     uint32_t parts_count; /* 0: everything. */
     bool has_outcome;
+    struct wire_bytes outcome; /* If has_outcome: then parts_count is 0. */
 };
 
 struct wire_define {
@@ -166,7 +172,15 @@ struct wire_define {
     uint64_t max_queue;
     int64_t max_wait_ms; /* -1: no limit. */
     int64_t hold_ms;     /* 0: no limit. */
+    uint64_t per_ms;
+    uint32_t rate;
+    uint32_t burst;
+    uint32_t bypass;
+    uint32_t per_session; /* 0: no limit. */
     bool slots;
+    bool not_durable;
+    bool shadow;
+    bool refuse_hopeless;
 };
 
 struct wire_client_message {
@@ -180,8 +194,8 @@ struct wire_client_message {
     const char *detail; /* A constant, never NULL. */
     union {
         struct wire_hello hello;
-        struct wire_acquire acquire;
-        struct wire_release release;
+        struct wire_acquire acquire; /* Why, too. */
+        struct wire_release release; /* Settle, too. */
         struct {
             uint64_t acquire_id;
         } cancel;
@@ -229,6 +243,7 @@ enum wire_server_type {
     WIRE_WAITING,
     WIRE_LOST,
     WIRE_GOAWAY,
+    WIRE_JOINED,
     WIRE_SERVER_UNKNOWN
 };
 
@@ -257,10 +272,8 @@ struct wire_live_grant {
     uint64_t acquire_id;
     uint64_t grant_id;
     uint64_t fence;
-    const char *semaphore;
-    uint32_t permits;
-    const uint32_t *slots; /* Of its permits, rising. */
-    uint32_t slots_count;  /* 0: the semaphore has none. */
+    const struct permit_part_info *parts;
+    uint32_t parts_count;
 };
 
 /* Some of a resumed session's live grants. */
@@ -283,6 +296,9 @@ struct wire_welcome {
     struct wire_live_grants grants;
 };
 
+/* Rows without parts have one, of their semaphore: that is for encoding only.
+ * Decoded holders and waiters are of the semaphore of their first part: whoever
+ * asked knows better. */
 struct wire_page {
     /* Decoded, a page without rows does not tell: it says SEMAPHORES. */
     enum wire_list_kind kind;
@@ -295,10 +311,25 @@ struct wire_page {
 };
 
 struct wire_waiting {
-    uint64_t position; /* 1 is next. */
+    const char *semaphore; /* All this is of; may be empty. */
+    uint64_t position;     /* 1 is next. */
+    uint64_t permits_in_the_way;
+    int64_t retry_after_ms; /* 0: not known. */
+    bool has_oldest;
+    struct permit_client_info oldest; /* Name, host, pid, purpose. */
+    int64_t oldest_held_ms;
     uint64_t queue_length;
     uint64_t held;
     uint64_t permits;
+};
+
+struct wire_refused {
+    enum permit_status reason; /* -1 to -21. */
+    const char *detail;        /* May be empty. */
+    const char *semaphore;     /* What follows is of; may be empty. */
+    uint64_t position;
+    uint64_t permits_in_the_way;
+    int64_t retry_after_ms; /* 0: not known. */
     bool has_oldest;
     struct permit_client_info oldest; /* Name, host, pid, purpose. */
     int64_t oldest_held_ms;
@@ -313,19 +344,17 @@ struct wire_server_message {
             uint64_t grant_id;
             uint64_t fence;
             int64_t waited_ms;
-            int64_t hold_ms;       /* 0: no limit. */
-            const uint32_t *slots; /* Of its permits, rising. */
-            uint32_t slots_count;  /* 0: the semaphore has none. */
-            const char *semaphore; /* Written only with slots. */
-            bool lost;             /* Its Lost follows. */
+            int64_t hold_ms; /* 0: no limit. */
+            /* Only parts that have slots; encoded, the others are left out. */
+            const struct permit_part_info *parts;
+            uint32_t parts_count;
+            uint32_t taken; /* Bit n: part n was taken for good. */
+            bool lost;      /* Its Lost follows. */
         } granted;
+        struct wire_refused refused;
         struct {
-            enum permit_status reason; /* -1 to -21. */
-            const char *detail;        /* May be empty. */
-            uint64_t position;
-            uint64_t permits_in_the_way;
-            int64_t retry_after_ms;
-        } refused;
+            struct wire_bytes outcome;
+        } joined;
         enum wire_cancel_outcome cancelled;
         struct {
             uint64_t available;
@@ -373,9 +402,9 @@ enum permit_status wire_decode_server(const uint8_t *message, size_t length,
 /* Writes the frame, header and message, of *message to buffer. Returns its
  * bytes; or 0 if it has more than capacity, or more than a frame may have:
  * buffer is garbage then. Of a page, which has at most WIRE_PAGE_ROWS_MAX rows,
- * it writes those from the first on that fit: at least one. Live grants are at
- * most WIRE_GRANTS_ROWS_MAX. Takes no memory but stack, for a page some 60 KiB.
- */
+ * it writes those from the first on that fit: at least one. Live grants have at
+ * most WIRE_GRANTS_PARTS_MAX parts together. Takes no memory but stack, for a
+ * page some 110 KiB. */
 size_t wire_encode_client(const struct wire_client_message *message,
                           uint8_t *buffer, size_t capacity);
 size_t wire_encode_server(const struct wire_server_message *message,

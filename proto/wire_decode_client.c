@@ -19,8 +19,8 @@ static const char *check_permits(uint64_t permits, uint32_t *ret_permits)
     return NULL;
 }
 
-static const char *check_semaphore(ProtobufCBinaryData name, bool template_too,
-                                   const char **ret_name)
+const char *wire_check_semaphore(ProtobufCBinaryData name, bool template_too,
+                                 const char **ret_name)
 {
     const char *detail = NULL;
 
@@ -93,7 +93,7 @@ static const char *decode_acquire_part(const Permit__V1__AcquirePart *from,
                                        struct wire_part *to)
 {
     const char *detail =
-        check_semaphore(from->semaphore, false, &to->semaphore);
+        wire_check_semaphore(from->semaphore, false, &to->semaphore);
 
     if (detail == NULL) {
         detail = check_permits(from->permits, &to->permits);
@@ -124,6 +124,42 @@ static const char *decode_label(const Permit__V1__Label *from,
     return detail;
 }
 
+static const char *decode_acquire_parts(Permit__V1__AcquirePart *const *from,
+                                        size_t count, struct wire_acquire *to)
+{
+    const char *detail = NULL;
+
+    if (count == 0) {
+        return "name the semaphore";
+    }
+    if (count > WIRE_PARTS_MAX) {
+        return "an acquire names at most 8 semaphores";
+    }
+    for (; to->parts_count < count && detail == NULL; to->parts_count++) {
+        detail = decode_acquire_part(from[to->parts_count],
+                                     &to->parts[to->parts_count]);
+    }
+    return detail != NULL ? detail : check_parts(to->parts, to->parts_count);
+}
+
+static const char *check_priority(uint32_t priority, uint32_t *ret_priority)
+{
+    *ret_priority = priority;
+    return priority > WIRE_PRIORITY_MAX ? "priority is 0 to 7" : NULL;
+}
+
+static const char *decode_why(const Permit__V1__ClientMessage *outer,
+                              struct wire_client_message *ret_message)
+{
+    const Permit__V1__Why *from = outer->why;
+    const char *detail =
+        check_priority(from->priority, &ret_message->acquire.priority);
+
+    return detail != NULL ? detail
+                          : decode_acquire_parts(from->parts, from->n_parts,
+                                                 &ret_message->acquire);
+}
+
 static const char *decode_labels(const Permit__V1__Acquire *from,
                                  struct wire_acquire *to)
 {
@@ -144,35 +180,20 @@ static const char *decode_acquire(const Permit__V1__ClientMessage *outer,
 {
     const Permit__V1__Acquire *from = outer->acquire;
     struct wire_acquire *to = &ret_message->acquire;
-    const char *detail;
+    const char *detail = decode_acquire_parts(from->parts, from->n_parts, to);
 
-    if (from->n_parts == 0) {
-        return "name the semaphore";
+    if (detail == NULL && from->wait_ms < -1) {
+        detail = "wait_ms is -1 (no limit), 0 (try) or more";
     }
-    if (from->n_parts > WIRE_PARTS_MAX) {
-        return "an acquire names at most 8 semaphores";
-    }
-    for (; to->parts_count < from->n_parts; to->parts_count++) {
-        detail = decode_acquire_part(from->parts[to->parts_count],
-                                     &to->parts[to->parts_count]);
-        if (detail != NULL) {
-            return detail;
-        }
-    }
-    if (from->wait_ms < -1) {
-        return "wait_ms is -1 (no limit), 0 (try) or more";
-    }
-    if (from->priority > WIRE_PRIORITY_MAX) {
-        return "priority is 0 to 7";
+    if (detail == NULL) {
+        detail = check_priority(from->priority, &to->priority);
     }
     to->wait_ms = from->wait_ms;
     to->hold_ms = wire_duration_ms(from->hold_ms);
-    to->priority = from->priority;
     to->settle = from->settle != 0;
     to->join = from->join != 0;
     to->waiting = from->waiting != 0;
-    detail = decode_labels(from, to);
-    return detail != NULL ? detail : check_parts(to->parts, to->parts_count);
+    return detail != NULL ? detail : decode_labels(from, to);
 }
 
 static const char *decode_cancel(const Permit__V1__ClientMessage *outer,
@@ -182,34 +203,53 @@ static const char *decode_cancel(const Permit__V1__ClientMessage *outer,
     return NULL;
 }
 
+/* The parts of a Release or a Settle. */
+static const char *decode_parts(Permit__V1__Part *const *from, size_t count,
+                                bool none_too, struct wire_release *to)
+{
+    const char *detail = NULL;
+
+    if (count > WIRE_PARTS_MAX) {
+        return "a grant has at most 8 semaphores";
+    }
+    for (; to->parts_count < count && detail == NULL; to->parts_count++) {
+        const Permit__V1__Part *part = from[to->parts_count];
+        struct wire_part *to_part = &to->parts[to->parts_count];
+
+        detail =
+            wire_check_semaphore(part->semaphore, false, &to_part->semaphore);
+        if (detail == NULL && !(none_too && part->permits == 0)) {
+            detail = check_permits(part->permits, &to_part->permits);
+        }
+    }
+    return detail != NULL ? detail : check_parts(to->parts, to->parts_count);
+}
+
 static const char *decode_release(const Permit__V1__ClientMessage *outer,
                                   struct wire_client_message *ret_message)
 {
     const Permit__V1__Release *from = outer->release;
     struct wire_release *to = &ret_message->release;
 
-    if (from->n_parts > WIRE_PARTS_MAX) {
-        return "a release names at most 8 semaphores";
-    }
-    for (; to->parts_count < from->n_parts; to->parts_count++) {
-        const Permit__V1__Part *part = from->parts[to->parts_count];
-        struct wire_part *to_part = &to->parts[to->parts_count];
-        const char *detail =
-            check_semaphore(part->semaphore, false, &to_part->semaphore);
-
-        if (detail == NULL) {
-            detail = check_permits(part->permits, &to_part->permits);
-        }
-        if (detail != NULL) {
-            return detail;
-        }
-    }
     if (from->outcome.len > WIRE_OUTCOME_BYTES_MAX) {
         return "an outcome has at most 4096 bytes";
     }
     to->acquire_id = from->acquire_id;
-    to->has_outcome = from->outcome.len > 0;
-    return check_parts(to->parts, to->parts_count);
+    to->has_outcome = from->has_outcome != 0 || from->outcome.len > 0;
+    to->outcome.data = from->outcome.data;
+    to->outcome.length = from->outcome.len;
+    if (to->has_outcome && from->n_parts > 0) {
+        return "an outcome goes with the release of everything";
+    }
+    return decode_parts(from->parts, from->n_parts, false, to);
+}
+
+static const char *decode_settle(const Permit__V1__ClientMessage *outer,
+                                 struct wire_client_message *ret_message)
+{
+    ret_message->release.acquire_id = outer->settle->acquire_id;
+    return decode_parts(outer->settle->actual, outer->settle->n_actual, true,
+                        &ret_message->release);
 }
 
 static const char *decode_renew(const Permit__V1__ClientMessage *outer,
@@ -231,8 +271,8 @@ static const char *decode_verify(const Permit__V1__ClientMessage *outer,
 static const char *decode_post(const Permit__V1__ClientMessage *outer,
                                struct wire_client_message *ret_message)
 {
-    const char *detail = check_semaphore(outer->post->semaphore, false,
-                                         &ret_message->post.semaphore);
+    const char *detail = wire_check_semaphore(outer->post->semaphore, false,
+                                              &ret_message->post.semaphore);
 
     if (detail != NULL) {
         return detail;
@@ -243,8 +283,8 @@ static const char *decode_post(const Permit__V1__ClientMessage *outer,
 static const char *decode_query(const Permit__V1__ClientMessage *outer,
                                 struct wire_client_message *ret_message)
 {
-    return check_semaphore(outer->query->semaphore, false,
-                           &ret_message->query.semaphore);
+    return wire_check_semaphore(outer->query->semaphore, true,
+                                &ret_message->query.semaphore);
 }
 
 /* What names that begin so can be. */
@@ -255,7 +295,7 @@ static const char *check_prefix(ProtobufCBinaryData prefix,
         *ret_prefix = "";
         return NULL;
     }
-    return check_semaphore(prefix, false, ret_prefix);
+    return wire_check_semaphore(prefix, true, ret_prefix);
 }
 
 static const char *decode_list(const Permit__V1__ClientMessage *outer,
@@ -271,10 +311,10 @@ static const char *decode_list(const Permit__V1__ClientMessage *outer,
         return check_prefix(from->name, &ret_message->list.name);
     case WIRE_LIST_HOLDERS:
         ret_message->list.kind = WIRE_LIST_HOLDERS;
-        return check_semaphore(from->name, false, &ret_message->list.name);
+        return wire_check_semaphore(from->name, false, &ret_message->list.name);
     case WIRE_LIST_WAITERS:
         ret_message->list.kind = WIRE_LIST_WAITERS;
-        return check_semaphore(from->name, false, &ret_message->list.name);
+        return wire_check_semaphore(from->name, false, &ret_message->list.name);
     case WIRE_LIST_SESSIONS:
         ret_message->list.kind = WIRE_LIST_SESSIONS;
         return check_text(from->name, &ret_message->list.name);
@@ -283,90 +323,12 @@ static const char *decode_list(const Permit__V1__ClientMessage *outer,
     }
 }
 
-static const char *decode_define_fields(const Permit__V1__Define *from,
-                                        uint32_t *ret_fields)
-{
-    uint32_t fields = 0;
-
-    for (size_t i = 0; i < from->n_fields; i++) {
-        int field = (int)from->fields[i];
-
-        if (field < PERMIT__V1__DEFINE_FIELD__FIELD_KIND) {
-            return "fields names a field that can't be set";
-        }
-        fields |= field > PERMIT__V1__DEFINE_FIELD__FIELD_REFUSE_HOPELESS
-                      ? (uint32_t)WIRE_FIELD_NEWER
-                      : UINT32_C(1) << field;
-    }
-    *ret_fields = fields;
-    return NULL;
-}
-
-static const char *decode_define_permits(const Permit__V1__Define *from,
-                                         struct wire_define *to)
-{
-    bool is_bounded =
-        (to->fields & WIRE_FIELD_KIND) != 0 && to->kind == PERMIT_BOUNDED;
-
-    if (from->permits > WIRE_PERMITS_MAX) {
-        return "permits are at most 2147483647";
-    }
-    if (from->permits == 0 && is_bounded) {
-        return "a bounded semaphore has at least 1 permit";
-    }
-    to->permits = (uint32_t)from->permits;
-    return NULL;
-}
-
-/* What `fields` does not name stays 0, so that equal definitions have equal
- * hashes. */
-static const char *decode_define(const Permit__V1__ClientMessage *outer,
-                                 struct wire_client_message *ret_message)
-{
-    const Permit__V1__Define *from = outer->define;
-    struct wire_define *to = &ret_message->define;
-    const char *detail = check_semaphore(from->semaphore, true, &to->semaphore);
-
-    if (detail == NULL) {
-        detail = decode_define_fields(from, &to->fields);
-    }
-    if (detail != NULL) {
-        return detail;
-    }
-    to->is_template = to->semaphore[from->semaphore.len - 1] == '*';
-    if ((to->fields & WIRE_FIELD_KIND) != 0) {
-        if ((int)from->kind < PERMIT_BOUNDED || (int)from->kind > PERMIT_RATE) {
-            return "kind is BOUNDED, COUNTING or RATE";
-        }
-        to->kind = (enum permit_kind)from->kind;
-    }
-    if ((to->fields & WIRE_FIELD_MAX_QUEUE) != 0) {
-        to->max_queue = wire_saturate_u32(from->max_queue);
-    }
-    if ((to->fields & WIRE_FIELD_MAX_WAIT) != 0) {
-        if (from->max_wait_ms < -1) {
-            return "max_wait_ms is -1 (no limit), 0 or more";
-        }
-        to->max_wait_ms = from->max_wait_ms;
-    }
-    if ((to->fields & WIRE_FIELD_HOLD) != 0) {
-        to->hold_ms = wire_duration_ms(from->hold_ms);
-    }
-    if ((to->fields & WIRE_FIELD_SLOTS) != 0) {
-        to->slots = from->slots != 0;
-    }
-    if ((to->fields & WIRE_FIELD_PERMITS) != 0) {
-        return decode_define_permits(from, to);
-    }
-    return NULL;
-}
-
 static const char *decode_delete(const Permit__V1__ClientMessage *outer,
                                  struct wire_client_message *ret_message)
 {
     ret_message->delete.force = outer->delete_->force != 0;
-    return check_semaphore(outer->delete_->semaphore, false,
-                           &ret_message->delete.semaphore);
+    return wire_check_semaphore(outer->delete_->semaphore, true,
+                                &ret_message->delete.semaphore);
 }
 
 #define CASE(name) PERMIT__V1__CLIENT_MESSAGE__MESSAGE_##name
@@ -379,18 +341,28 @@ static const struct {
                           struct wire_client_message *ret_message);
 } types[WIRE_CLIENT_TYPE_COUNT] = {
 #define TYPE(NAME, name) [WIRE_##NAME] = {CASE(NAME), decode_##name}
-    TYPE(HELLO, hello),   TYPE(ACQUIRE, acquire),
-    TYPE(CANCEL, cancel), TYPE(RELEASE, release),
-    TYPE(POST, post),     TYPE(QUERY, query),
-    TYPE(LIST, list),     TYPE(DEFINE, define),
-    TYPE(DELETE, delete), TYPE(RENEW, renew),
+    TYPE(HELLO, hello),
+    TYPE(ACQUIRE, acquire),
+    TYPE(CANCEL, cancel),
+    TYPE(RELEASE, release),
+    TYPE(POST, post),
+    TYPE(QUERY, query),
+    TYPE(LIST, list),
+    TYPE(DELETE, delete),
+    TYPE(RENEW, renew),
     TYPE(VERIFY, verify),
+    TYPE(SETTLE, settle),
+    TYPE(WHY, why),
 #undef TYPE
+    [WIRE_DEFINE] = {CASE(DEFINE), wire_decode_define},
 #define TYPE(NAME) [WIRE_##NAME] = {CASE(NAME), NULL}
-    TYPE(PING),           TYPE(BYE),
-    TYPE(SETTLE),         TYPE(WATCH),
-    TYPE(PAUSE),          TYPE(RESUME),
-    TYPE(REVOKE),         TYPE(KICK),
+    TYPE(PING),
+    TYPE(BYE),
+    TYPE(WATCH),
+    TYPE(PAUSE),
+    TYPE(RESUME),
+    TYPE(REVOKE),
+    TYPE(KICK),
     TYPE(DRAIN),
 #undef TYPE
 };

@@ -74,28 +74,52 @@ static size_t encode_verify(const struct wire_client_message *message,
     return pack(message, CASE(VERIFY), &to.base, buffer, capacity);
 }
 
+/* The parts of an Acquire or a Why. */
+struct acquire_parts {
+    Permit__V1__AcquirePart parts[WIRE_PARTS_MAX];
+    Permit__V1__AcquirePart *pointers[WIRE_PARTS_MAX];
+};
+
+static void fill_acquire_parts(const struct wire_acquire *from,
+                               struct acquire_parts *to)
+{
+    assert(from->parts_count <= WIRE_PARTS_MAX);
+    for (uint32_t i = 0; i < from->parts_count; i++) {
+        permit__v1__acquire_part__init(&to->parts[i]);
+        to->parts[i].semaphore = wire_from_text(from->parts[i].semaphore);
+        to->parts[i].permits = from->parts[i].permits;
+        to->parts[i].consume = from->parts[i].consume;
+        to->parts[i].expect_permits = from->parts[i].expect_permits;
+        to->pointers[i] = &to->parts[i];
+    }
+}
+
+static size_t encode_why(const struct wire_client_message *message,
+                         uint8_t *buffer, size_t capacity)
+{
+    Permit__V1__Why to = PERMIT__V1__WHY__INIT;
+    struct acquire_parts parts;
+
+    fill_acquire_parts(&message->acquire, &parts);
+    to.n_parts = message->acquire.parts_count;
+    to.parts = parts.pointers;
+    to.priority = message->acquire.priority;
+    return pack(message, CASE(WHY), &to.base, buffer, capacity);
+}
+
 static size_t encode_acquire(const struct wire_client_message *message,
                              uint8_t *buffer, size_t capacity)
 {
     const struct wire_acquire *from = &message->acquire;
     Permit__V1__Acquire to = PERMIT__V1__ACQUIRE__INIT;
-    Permit__V1__AcquirePart parts[WIRE_PARTS_MAX];
-    Permit__V1__AcquirePart *part_pointers[WIRE_PARTS_MAX];
+    struct acquire_parts parts;
     Permit__V1__Label labels[WIRE_LABELS_MAX];
     Permit__V1__Label *label_pointers[WIRE_LABELS_MAX];
 
-    assert(from->parts_count <= WIRE_PARTS_MAX);
     assert(from->labels_count <= WIRE_LABELS_MAX);
-    for (uint32_t i = 0; i < from->parts_count; i++) {
-        permit__v1__acquire_part__init(&parts[i]);
-        parts[i].semaphore = wire_from_text(from->parts[i].semaphore);
-        parts[i].permits = from->parts[i].permits;
-        parts[i].consume = from->parts[i].consume;
-        parts[i].expect_permits = from->parts[i].expect_permits;
-        part_pointers[i] = &parts[i];
-    }
+    fill_acquire_parts(from, &parts);
     to.n_parts = from->parts_count;
-    to.parts = part_pointers;
+    to.parts = parts.pointers;
     to.wait_ms = from->wait_ms;
     to.hold_ms = (uint64_t)from->hold_ms;
     to.priority = from->priority;
@@ -120,28 +144,52 @@ static size_t encode_cancel(const struct wire_client_message *message,
     return pack(message, CASE(CANCEL), &to.base, buffer, capacity);
 }
 
+/* The parts of a Release or a Settle. */
+struct release_parts {
+    Permit__V1__Part parts[WIRE_PARTS_MAX];
+    Permit__V1__Part *pointers[WIRE_PARTS_MAX];
+};
+
+static void fill_release_parts(const struct wire_release *from,
+                               struct release_parts *to)
+{
+    assert(from->parts_count <= WIRE_PARTS_MAX);
+    for (uint32_t i = 0; i < from->parts_count; i++) {
+        permit__v1__part__init(&to->parts[i]);
+        to->parts[i].semaphore = wire_from_text(from->parts[i].semaphore);
+        to->parts[i].permits = from->parts[i].permits;
+        to->pointers[i] = &to->parts[i];
+    }
+}
+
 static size_t encode_release(const struct wire_client_message *message,
                              uint8_t *buffer, size_t capacity)
 {
     const struct wire_release *from = &message->release;
     Permit__V1__Release to = PERMIT__V1__RELEASE__INIT;
-    Permit__V1__Part parts[WIRE_PARTS_MAX];
-    Permit__V1__Part *part_pointers[WIRE_PARTS_MAX];
+    struct release_parts parts;
 
-    assert(from->parts_count <= WIRE_PARTS_MAX);
-    for (uint32_t i = 0; i < from->parts_count; i++) {
-        permit__v1__part__init(&parts[i]);
-        parts[i].semaphore = wire_from_text(from->parts[i].semaphore);
-        parts[i].permits = from->parts[i].permits;
-        part_pointers[i] = &parts[i];
-    }
+    fill_release_parts(from, &parts);
     to.acquire_id = from->acquire_id;
     to.n_parts = from->parts_count;
-    to.parts = part_pointers;
-    if (from->has_outcome) {
-        to.outcome = wire_from_text("?");
-    }
+    to.parts = parts.pointers;
+    to.has_outcome = from->has_outcome;
+    to.outcome.data = (uint8_t *)from->outcome.data; /* Only read. */
+    to.outcome.len = from->outcome.length;
     return pack(message, CASE(RELEASE), &to.base, buffer, capacity);
+}
+
+static size_t encode_settle(const struct wire_client_message *message,
+                            uint8_t *buffer, size_t capacity)
+{
+    Permit__V1__Settle to = PERMIT__V1__SETTLE__INIT;
+    struct release_parts parts;
+
+    fill_release_parts(&message->release, &parts);
+    to.acquire_id = message->release.acquire_id;
+    to.n_actual = message->release.parts_count;
+    to.actual = parts.pointers;
+    return pack(message, CASE(SETTLE), &to.base, buffer, capacity);
 }
 
 static size_t encode_post(const struct wire_client_message *message,
@@ -194,7 +242,15 @@ static size_t encode_define(const struct wire_client_message *message,
     to.max_queue = from->max_queue;
     to.max_wait_ms = from->max_wait_ms;
     to.hold_ms = (uint64_t)from->hold_ms;
+    to.rate = from->rate;
+    to.per_ms = from->per_ms;
+    to.burst = from->burst;
+    to.bypass = from->bypass;
+    to.per_session = from->per_session;
     to.slots = from->slots;
+    to.not_durable = from->not_durable;
+    to.shadow = from->shadow;
+    to.refuse_hopeless = from->refuse_hopeless;
     return pack(message, CASE(DEFINE), &to.base, buffer, capacity);
 }
 
@@ -220,14 +276,14 @@ static const struct {
     TYPE(POST, post),     TYPE(QUERY, query),
     TYPE(LIST, list),     TYPE(DEFINE, define),
     TYPE(DELETE, delete), TYPE(RENEW, renew),
-    TYPE(VERIFY, verify),
+    TYPE(VERIFY, verify), TYPE(SETTLE, settle),
+    TYPE(WHY, why),
 #undef TYPE
 #define TYPE(NAME) [WIRE_##NAME] = {CASE(NAME), NULL}
     TYPE(PING),           TYPE(BYE),
-    TYPE(SETTLE),         TYPE(WATCH),
-    TYPE(PAUSE),          TYPE(RESUME),
-    TYPE(REVOKE),         TYPE(KICK),
-    TYPE(DRAIN),
+    TYPE(WATCH),          TYPE(PAUSE),
+    TYPE(RESUME),         TYPE(REVOKE),
+    TYPE(KICK),           TYPE(DRAIN),
 #undef TYPE
 };
 

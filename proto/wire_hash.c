@@ -93,7 +93,8 @@ static uint64_t hash_release(const struct wire_client_message *message,
 
     hash = mix(hash, release->acquire_id);
     hash = mix_parts(hash, release->parts, release->parts_count);
-    return mix(hash, release->has_outcome);
+    hash = mix(hash, release->has_outcome);
+    return mix_bytes(hash, release->outcome.data, release->outcome.length);
 }
 
 static uint64_t hash_renew(const struct wire_client_message *message,
@@ -144,7 +145,15 @@ static uint64_t hash_define(const struct wire_client_message *message,
     hash = mix(hash, define->max_queue);
     hash = mix(hash, (uint64_t)define->max_wait_ms);
     hash = mix(hash, (uint64_t)define->hold_ms);
-    return mix(hash, define->slots);
+    hash = mix(hash, define->rate);
+    hash = mix(hash, define->per_ms);
+    hash = mix(hash, define->burst);
+    hash = mix(hash, define->bypass);
+    hash = mix(hash, define->per_session);
+    hash = mix(hash, define->slots);
+    hash = mix(hash, define->not_durable);
+    hash = mix(hash, define->shadow);
+    return mix(hash, define->refuse_hopeless);
 }
 
 static uint64_t hash_delete(const struct wire_client_message *message,
@@ -164,7 +173,7 @@ uint64_t wire_body_hash(const struct wire_client_message *message)
         [WIRE_POST] = hash_post,     [WIRE_QUERY] = hash_query,
         [WIRE_LIST] = hash_list,     [WIRE_DEFINE] = hash_define,
         [WIRE_DELETE] = hash_delete, [WIRE_RENEW] = hash_renew,
-        [WIRE_VERIFY] = hash_verify,
+        [WIRE_VERIFY] = hash_verify, [WIRE_SETTLE] = hash_release,
     };
     uint64_t hash = mix(0, message->type);
 

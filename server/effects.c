@@ -30,9 +30,8 @@ static void to_message(const struct answer *answer,
         message->granted.waited_ms = answer->granted.waited_ms;
         message->granted.hold_ms = answer->granted.hold_ms;
         if (granted != NULL) {
-            message->granted.slots = granted->slots;
-            message->granted.slots_count = granted->slots_count;
-            message->granted.semaphore = granted->semaphore;
+            message->granted.parts = granted->parts;
+            message->granted.parts_count = granted->parts_count;
         }
     } else if (answer->to == ENGINE_CANCEL) {
         /* The numbers on the wire are the engine's. */
@@ -167,7 +166,8 @@ static void carry_out_answer(struct sessions *sessions,
 {
     struct session *session;
     struct answer answer;
-    struct wire_live_grant granted = {0};
+    struct permit_part_info part = {.permits = 0};
+    struct wire_live_grant granted = {.parts = &part};
     uint32_t slots[LIMIT_SLOTS_MAX];
 
     if (effect->answer.to == ENGINE_SESSION_OPEN) {
@@ -190,10 +190,12 @@ static void carry_out_answer(struct sessions *sessions,
     watcher_stop(session, effect->request_id);
     drop_labels_of_ended(sessions, effect->session_id, effect->request_id);
     if (effect->answer.slots != NULL) {
-        granted.semaphore = effect->answer.semaphore;
-        granted.slots = slots;
-        granted.slots_count =
+        part.semaphore = effect->answer.semaphore;
+        part.slots = slots;
+        part.slots_count =
             (uint32_t)engine_slots_list(effect->answer.slots, slots);
+        part.permits = part.slots_count;
+        granted.parts_count = 1;
     }
     session_answer(session, effect->request_id, &answer, &granted, false);
 }

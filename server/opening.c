@@ -141,7 +141,8 @@ static void take_over(struct session *session, struct session *former)
 
 /* Live grants of one message, with room for the slots of one too many. */
 struct live_page {
-    struct wire_live_grant rows[WIRE_GRANTS_ROWS_MAX];
+    struct wire_live_grant rows[WIRE_GRANTS_PARTS_MAX];
+    struct permit_part_info parts[WIRE_GRANTS_PARTS_MAX];
     uint32_t slots[WIRE_GRANTS_SLOTS_MAX + LIMIT_SLOTS_MAX];
 };
 
@@ -150,11 +151,11 @@ static void fill_grants(const struct session *session, size_t *offset,
                         struct live_page *page,
                         struct wire_live_grants *ret_page)
 {
-    struct engine_grant_view views[WIRE_GRANTS_ROWS_MAX];
+    struct engine_grant_view views[WIRE_GRANTS_PARTS_MAX];
     size_t total;
     size_t count = engine_view_session_grants(session->all->options.engine,
                                               session->id, *offset, views,
-                                              WIRE_GRANTS_ROWS_MAX, &total);
+                                              WIRE_GRANTS_PARTS_MAX, &total);
     uint32_t filled = 0;
     uint32_t slots_count = 0;
 
@@ -164,9 +165,9 @@ static void fill_grants(const struct session *session, size_t *offset,
         if (views[i].lost) {
             continue; /* It is believed in no more. */
         }
-        *row = session_live_grant(session->all, &views[i],
+        *row = session_live_grant(session->all, &views[i], &page->parts[filled],
                                   page->slots + slots_count);
-        slots_count += row->slots_count;
+        slots_count += row->parts[0].slots_count;
         if (slots_count > WIRE_GRANTS_SLOTS_MAX) {
             break; /* The first of the next page. */
         }

@@ -332,11 +332,12 @@ static void repeat_answer(struct session *session, uint64_t id,
     const struct sessions *sessions = session->all;
     struct engine_grant_view view;
     struct wire_live_grant granted = {0};
+    struct permit_part_info part;
     uint32_t slots[LIMIT_SLOTS_MAX];
 
     if (former->to == ENGINE_ACQUIRE &&
         engine_view_grant(sessions->options.engine, session->id, id, &view)) {
-        granted = session_live_grant(sessions, &view, slots);
+        granted = session_live_grant(sessions, &view, &part, slots);
     }
     session_answer(session, id, former, &granted, loss != 0);
     if (loss != 0) {

@@ -143,10 +143,11 @@ void watcher_stop_all(struct session *session);
 void session_describe(const struct sessions *sessions, uint64_t session_id,
                       struct permit_client_info *ret_client);
 
-/* A grant as its session is told of it again; its slots are written to slots.
- */
+/* A grant as its session is told of it again; its part and slots are written to
+ * part and slots. */
 struct wire_live_grant session_live_grant(const struct sessions *sessions,
                                           const struct engine_grant_view *view,
+                                          struct permit_part_info *part,
                                           uint32_t slots[LIMIT_SLOTS_MAX]);
 
 int64_t age_ms(uint64_t now_ns, uint64_t since_ns);

@@ -45,17 +45,20 @@ void session_describe(const struct sessions *sessions, uint64_t session_id,
 
 struct wire_live_grant session_live_grant(const struct sessions *sessions,
                                           const struct engine_grant_view *view,
+                                          struct permit_part_info *part,
                                           uint32_t slots[LIMIT_SLOTS_MAX])
 {
-    return (struct wire_live_grant){
-        .acquire_id = view->acquire_id,
-        .grant_id = view->grant_id,
-        .fence = view->grant_id,
+    *part = (struct permit_part_info){
         .semaphore = view->semaphore,
         .permits = view->permits,
         .slots = slots,
         .slots_count = (uint32_t)engine_view_slots(sessions->options.engine,
                                                    view->grant_id, slots)};
+    return (struct wire_live_grant){.acquire_id = view->acquire_id,
+                                    .grant_id = view->grant_id,
+                                    .fence = view->grant_id,
+                                    .parts = part,
+                                    .parts_count = 1};
 }
 
 static uint32_t find_labels(const struct sessions *sessions,

@@ -18,6 +18,7 @@
 /* X(status, exit code) */
 #define EXIT_CODE_MAP(X)                                                       \
     X(PERMIT_OK, EX_OK)                                                        \
+    X(PERMIT_JOINED, EX_OK)                                                    \
     X(PERMIT_E_INVALID, EX_USAGE)                                              \
     X(PERMIT_E_OVERFLOW, EX_USAGE)                                             \
     X(PERMIT_E_DRAINING, EX_UNAVAILABLE)                                       \

@@ -9,7 +9,8 @@
  * outcome, a dead socket a failure, and both are a status.
  *
  * Law: down to -21 a status is minus the number of the wire's Reason; from -64
- * on the library says it by itself. Numbers are never reused. */
+ * on the library says it by itself. Above 0 it is no failure, but not what
+ * PERMIT_OK says either. Numbers are never reused. */
 
 #include <stdbool.h>
 
@@ -71,6 +72,8 @@ extern "C" {
 
 enum permit_status {
     PERMIT_OK = 0,
+    PERMIT_JOINED = 1, /* Of an acquire with `join`: a holder's outcome came
+                        * instead of a grant. */
 #define X(name, value, json, text) name = value,
     PERMIT_ERROR_MAP(X)
 #undef X
@@ -100,8 +103,9 @@ enum permit_loss {
 #endif
 
 /* Returns a sentence without a full stop, for people: "the wait ended without a
- * grant"; "ok" for PERMIT_OK, "unknown status" for a number not in the map. The
- * string is constant. */
+ * grant"; "ok" for PERMIT_OK, "a holder's outcome answered it" for
+ * PERMIT_JOINED, "unknown status" for a number that is none. The string is
+ * constant. */
 PERMIT_API const char *permit_strerror(enum permit_status status);
 
 /* Returns the status' own name, "PERMIT_E_TIMEOUT", or "PERMIT_E_UNKNOWN". */

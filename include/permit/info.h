@@ -16,6 +16,9 @@
 #include <stdint.h>
 
 #define PERMIT_SLOTS_MAX 1024 /* Permits of a semaphore with slots. */
+#define PERMIT_PARTS_MAX 8    /* Semaphores of an acquire. */
+#define PERMIT_NAME_BYTES 129 /* Of a semaphore's name, with its NUL. */
+#define PERMIT_TEXT_BYTES 129 /* Of a name, host or purpose, with its NUL. */
 
 enum permit_kind { PERMIT_BOUNDED = 1, PERMIT_COUNTING = 2, PERMIT_RATE = 3 };
 
@@ -29,7 +32,7 @@ enum permit_set_aside {
 struct permit_semaphore_info {
     const char *name;
     enum permit_kind kind;
-    uint32_t permits;   /* As defined. */
+    uint32_t permits;   /* As defined; 0 for RATE. */
     uint64_t held;      /* Permits out in grants. */
     uint64_t available; /* What could be taken if nobody waited. */
     uint64_t holders;   /* Grants. */
@@ -47,6 +50,21 @@ struct permit_semaphore_info {
     uint64_t lost_total[5]; /* By enum permit_loss, less one. */
     bool durable;           /* Its grants survive a restart. */
     bool slots;             /* Each permit of a grant has a slot. */
+    /* RATE: `rate` tokens more every per_ms, at most `burst`; `available` is
+     * how many there are. 0 for the other kinds. */
+    uint64_t per_ms;
+    uint32_t rate;
+    uint32_t burst;
+    uint32_t bypass;      /* How often a later request passes a waiter. */
+    uint32_t per_session; /* The most that one session holds; 0: no limit. */
+    const char *template_name; /* The template that made it; "": none did. */
+    bool shadow;               /* It grants everything, and counts what it */
+    bool refuse_hopeless;      /* would not. TIMEOUT at once if the wait is too
+                                * short. */
+    uint64_t would_refuse_total; /* In shadow: granted all the same. */
+    uint64_t would_wait_total;
+    uint64_t hopeless_total; /* Refused because the wait was too short. */
+    uint64_t joined_total;   /* Acquires that a holder's outcome answered. */
 };
 
 /* Who a session says it is; it decides nothing. */
@@ -66,6 +84,15 @@ struct permit_label {
     const char *value;
 };
 
+/* One semaphore of a grant, or of a waiter. */
+struct permit_part_info {
+    const char *semaphore;
+    uint32_t permits;      /* Not given back yet. Of a RATE that is kept for
+                            * settling, what was taken. */
+    uint32_t slots_count;  /* 0: the semaphore has no slots. */
+    const uint32_t *slots; /* One a permit, rising. */
+};
+
 struct permit_holder_info {
     uint64_t grant_id;
     uint64_t fence;
@@ -79,6 +106,8 @@ struct permit_holder_info {
     uint32_t labels_count;
     const uint32_t *slots; /* One a permit, rising. */
     uint32_t slots_count;  /* 0: the semaphore has no slots. */
+    uint32_t parts_count;
+    const struct permit_part_info *parts; /* All semaphores of the grant. */
 };
 
 struct permit_waiter_info {
@@ -92,6 +121,9 @@ struct permit_waiter_info {
     enum permit_set_aside set_aside;
     const struct permit_label *labels;
     uint32_t labels_count;
+    uint32_t parts_count;
+    const struct permit_part_info *parts; /* All that it asks for. */
+    uint32_t priority;                    /* 0 to 7. */
 };
 
 #endif

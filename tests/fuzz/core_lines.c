@@ -94,9 +94,7 @@ static struct wire_live_grants some_grants(struct run *run)
             rows[grants.count++] = (struct wire_live_grant){
                 .acquire_id = is_wrong ? next_byte(run) : slot->id,
                 .grant_id = slot->id + 1000 + (is_wrong ? how % 2 : 0),
-                .fence = 1,
-                .semaphore = "jobs",
-                .permits = 1};
+                .fence = 1};
         }
     }
     grants.more = how % 5 == 0;

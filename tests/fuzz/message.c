@@ -109,6 +109,36 @@ static void check_client(const uint8_t *data, size_t size)
     assert(memcmp(frames[0], frames[1], length) == 0);
 }
 
+/* Has it more than a frame holds of a server that keeps to the limits? */
+static bool is_too_much(const struct wire_server_message *message)
+{
+    const struct wire_live_grants *grants = message->type == WIRE_WELCOME
+                                                ? &message->welcome.grants
+                                                : &message->grants;
+    const struct wire_page *page = &message->page;
+    size_t parts = 0;
+
+    if (message->type == WIRE_GRANTS || message->type == WIRE_WELCOME) {
+        for (uint32_t i = 0; i < grants->count; i++) {
+            parts += grants->rows[i].parts_count;
+        }
+        return grants->count > WIRE_GRANTS_PARTS_MAX ||
+               parts > WIRE_GRANTS_PARTS_MAX;
+    }
+    if (message->type == WIRE_GRANTED) {
+        return message->granted.parts_count > WIRE_PARTS_MAX;
+    }
+    for (uint32_t i = 0; message->type == WIRE_PAGE && i < page->count; i++) {
+        parts = page->kind == WIRE_LIST_HOLDERS   ? page->holders[i].parts_count
+                : page->kind == WIRE_LIST_WAITERS ? page->waiters[i].parts_count
+                                                  : 0;
+        if (i >= WIRE_PAGE_ROWS_MAX || parts > WIRE_PARTS_MAX) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_server(const uint8_t *data, size_t size)
 {
     struct wire_arena arenas[2] = {
@@ -120,12 +150,7 @@ static void check_server(const uint8_t *data, size_t size)
 
     if (size > FRAME_BYTES_MAX ||
         wire_decode_server(data, size, &arenas[0], &first) != PERMIT_OK ||
-        first.type == WIRE_SERVER_UNKNOWN ||
-        (first.type == WIRE_PAGE && first.page.count > WIRE_PAGE_ROWS_MAX) ||
-        (first.type == WIRE_GRANTS &&
-         first.grants.count > WIRE_GRANTS_ROWS_MAX) ||
-        (first.type == WIRE_WELCOME &&
-         first.welcome.grants.count > WIRE_GRANTS_ROWS_MAX)) {
+        first.type == WIRE_SERVER_UNKNOWN || is_too_much(&first)) {
         return;
     }
     length = wire_encode_server(&first, frames[0], sizeof(frames[0]));

@@ -239,14 +239,16 @@ uint64_t client_script_reopen(struct client_script *script)
 static struct wire_live_grants list(const uint64_t *acquire_ids, uint32_t count,
                                     bool more)
 {
-    static struct wire_live_grant rows[WIRE_GRANTS_ROWS_MAX];
+    static const struct permit_part_info part = {.semaphore = "jobs",
+                                                 .permits = 3};
+    static struct wire_live_grant rows[WIRE_GRANTS_PARTS_MAX];
 
     for (uint32_t i = 0; i < count; i++) {
         rows[i] = (struct wire_live_grant){.acquire_id = acquire_ids[i],
                                            .grant_id = 100 + acquire_ids[i],
                                            .fence = 1,
-                                           .semaphore = "jobs",
-                                           .permits = 3};
+                                           .parts = &part,
+                                           .parts_count = 1};
     }
     return (struct wire_live_grants){
         .rows = rows, .count = count, .more = more};

@@ -159,9 +159,13 @@ static void add_grants(struct conversation *conversation,
         const struct wire_live_grant *row = &grants->rows[i];
 
         ck_assert_uint_eq(row->fence, row->grant_id);
-        add(conversation, " #%" PRIu64 ":%s*%" PRIu32, row->acquire_id,
-            row->semaphore, row->permits);
-        add_slots(conversation, row->slots, row->slots_count);
+        add(conversation, " #%" PRIu64, row->acquire_id);
+        for (uint32_t j = 0; j < row->parts_count; j++) {
+            add(conversation, "%c%s*%" PRIu32, j == 0 ? ':' : '+',
+                row->parts[j].semaphore, row->parts[j].permits);
+            add_slots(conversation, row->parts[j].slots,
+                      row->parts[j].slots_count);
+        }
     }
     if (grants->more) {
         add(conversation, " more");
@@ -171,31 +175,29 @@ static void add_grants(struct conversation *conversation,
 static void add_message(struct conversation *conversation, int number,
                         const struct wire_server_message *message)
 {
-    static const char *const names[] = {[WIRE_WELCOME] = "welcome",
-                                        [WIRE_PONG] = "pong",
-                                        [WIRE_GRANTED] = "granted",
-                                        [WIRE_DONE] = "done",
-                                        [WIRE_REFUSED] = "refused",
-                                        [WIRE_CANCELLED] = "cancelled",
-                                        [WIRE_POSTED] = "posted",
-                                        [WIRE_RENEWED] = "renewed",
-                                        [WIRE_GRANTS] = "grants",
-                                        [WIRE_SEMAPHORE] = "semaphore",
-                                        [WIRE_PAGE] = "page",
-                                        [WIRE_WAITING] = "waiting",
-                                        [WIRE_LOST] = "lost",
-                                        [WIRE_GOAWAY] = "goaway",
-                                        [WIRE_SERVER_UNKNOWN] = "unknown"};
+    static const char *const names[] = {
+        [WIRE_WELCOME] = "welcome", [WIRE_PONG] = "pong",
+        [WIRE_GRANTED] = "granted", [WIRE_DONE] = "done",
+        [WIRE_REFUSED] = "refused", [WIRE_CANCELLED] = "cancelled",
+        [WIRE_POSTED] = "posted",   [WIRE_RENEWED] = "renewed",
+        [WIRE_GRANTS] = "grants",   [WIRE_SEMAPHORE] = "semaphore",
+        [WIRE_PAGE] = "page",       [WIRE_WAITING] = "waiting",
+        [WIRE_LOST] = "lost",       [WIRE_GOAWAY] = "goaway",
+        [WIRE_JOINED] = "joined",   [WIRE_SERVER_UNKNOWN] = "unknown"};
 
     add(conversation, "c%d #%" PRIu64 " %s", number, message->id,
         names[message->type]);
     if (message->type == WIRE_REFUSED) {
         add(conversation, " %s", permit_status_reason(message->refused.reason));
-    } else if (message->type == WIRE_GRANTED &&
-               message->granted.slots_count > 0) {
-        add(conversation, " %s", message->granted.semaphore);
-        add_slots(conversation, message->granted.slots,
-                  message->granted.slots_count);
+    } else if (message->type == WIRE_GRANTED) {
+        for (uint32_t i = 0; i < message->granted.parts_count; i++) {
+            add(conversation, " %s", message->granted.parts[i].semaphore);
+            add_slots(conversation, message->granted.parts[i].slots,
+                      message->granted.parts[i].slots_count);
+        }
+    } else if (message->type == WIRE_JOINED) {
+        add(conversation, " %.*s", (int)message->joined.outcome.length,
+            (const char *)message->joined.outcome.data);
     } else if (message->type == WIRE_WELCOME) {
         conversation->session_ids[number] = message->welcome.session_id;
         ck_assert_mem_eq(message->welcome.secret, conversation_secret,

@@ -41,6 +41,8 @@ static const char *status_text(enum permit_status status)
     switch (status) {
     case PERMIT_OK:
         return "OK";
+    case PERMIT_JOINED:
+        return "JOINED";
 #define X(name, value, json, text)                                             \
     case name:                                                                 \
         return &(#name)[sizeof("PERMIT_E_") - 1];

@@ -76,14 +76,17 @@ static void assert_slots(const struct permit_grant *grant,
 static struct permit_grant *granted_with_slots(uint64_t id, uint32_t count)
 {
     static const uint32_t slots[] = {0, 2, 1023, 4};
+    const struct permit_part_info part = {.semaphore = "a",
+                                          .permits = count,
+                                          .slots = slots,
+                                          .slots_count = count};
     const struct wire_server_message message = {
         .id = id,
         .type = WIRE_GRANTED,
         .granted = {.grant_id = 100 + id,
                     .fence = 1,
-                    .slots = slots,
-                    .slots_count = count,
-                    .semaphore = "a"}};
+                    .parts = &part,
+                    .parts_count = 1}};
     struct asked *asked = async_script_acquire(&script, "a");
 
     async_script_say(&script, &message);

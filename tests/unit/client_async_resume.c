@@ -79,11 +79,8 @@ static void accept_another(void)
 
 static void say_resumed(uint64_t hello_id, bool has_grant)
 {
-    static const struct wire_live_grant row = {.acquire_id = 2,
-                                               .grant_id = 102,
-                                               .fence = 1,
-                                               .semaphore = "jobs",
-                                               .permits = 1};
+    static const struct wire_live_grant row = {
+        .acquire_id = 2, .grant_id = 102, .fence = 1};
     struct wire_server_message welcome = welcome_of(hello_id);
 
     welcome.welcome.resumed = true;

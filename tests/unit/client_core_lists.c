@@ -258,24 +258,24 @@ END_TEST
  * no memory would do. */
 START_TEST(a_list_of_the_same_stranger_ends_the_session)
 {
-    static uint64_t rows[WIRE_GRANTS_ROWS_MAX];
+    static uint64_t rows[WIRE_GRANTS_PARTS_MAX];
     uint64_t a = client_script_acquire(&script, "a", 0, 0, false);
     uint64_t hello;
     int pages = 0;
 
     client_script_refused(&script, a, PERMIT_E_WOULD_BLOCK);
-    for (size_t i = 0; i < WIRE_GRANTS_ROWS_MAX; i++) {
+    for (size_t i = 0; i < WIRE_GRANTS_PARTS_MAX; i++) {
         rows[i] = a;
     }
     client_script_break(&script);
     hello = client_script_reopen(&script);
     client_script_resumed(&script, hello, NULL, 0, true);
     while (!core_is_down(script.core)) {
-        client_script_grants(&script, hello, rows, WIRE_GRANTS_ROWS_MAX, true);
+        client_script_grants(&script, hello, rows, WIRE_GRANTS_PARTS_MAX, true);
         pages++;
     }
     ck_assert_int_eq(pages,
-                     (2 * CORE_REQUESTS_MAX + 1) / WIRE_GRANTS_ROWS_MAX + 1);
+                     (2 * CORE_REQUESTS_MAX + 1) / WIRE_GRANTS_PARTS_MAX + 1);
     ck_assert(!core_wants_line(script.core));
 }
 END_TEST
@@ -284,8 +284,7 @@ END_TEST
 START_TEST(a_listed_grant_has_a_number_and_keeps_it)
 {
     uint64_t a = client_script_acquire(&script, "a", -1, 0, false);
-    struct wire_live_grant row = {
-        .acquire_id = a, .grant_id = (uint64_t)_i, .semaphore = "jobs"};
+    struct wire_live_grant row = {.acquire_id = a, .grant_id = (uint64_t)_i};
     struct wire_server_message message = {.type = WIRE_GRANTS};
 
     if (_i > 0) {
@@ -352,8 +351,7 @@ START_TEST(without_memory_to_give_back_what_is_listed_the_session_ends)
     script.length = 0;
     is_out_of_memory = true;
     {
-        struct wire_live_grant row = {
-            .acquire_id = a, .grant_id = 5, .semaphore = "jobs"};
+        struct wire_live_grant row = {.acquire_id = a, .grant_id = 5};
         struct wire_server_message message = {
             .id = hello,
             .type = WIRE_WELCOME,

@@ -428,7 +428,8 @@ START_TEST(a_wait_is_counted_and_a_refusal_says_more)
 {
     struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
     struct permit_counters counters = PERMIT_COUNTERS_INIT;
-    struct permit_refusal refusal = {9, 9, 9};
+    struct permit_refusal refusal = {
+        .position = 9, .permits_in_the_way = 9, .retry_after_ms = 9};
     struct permit_client *client;
     struct permit_grant *grant;
     struct permit_grant *other;

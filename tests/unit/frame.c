@@ -7,7 +7,8 @@
 #include <check.h>
 
 #include "permit/error.h"
-#include "wire_cases.h"
+#include "wire_cases_client.h"
+#include "wire_cases_server.h"
 
 /* ----------------------------------------------------------------- preface */
 

@@ -35,6 +35,7 @@ static const struct {
     {WIRE_REVOKE, "c1 #50 refused unsupported\n", NULL},
     {WIRE_KICK, "c1 #50 refused unsupported\n", NULL},
     {WIRE_DRAIN, "c1 #50 refused unsupported\n", NULL},
+    {WIRE_WHY, "c1 #50 refused unsupported\n", NULL},
     {WIRE_UNKNOWN, "c1 #50 refused unsupported\n", NULL},
 };
 #define CASES_COUNT ((int)(sizeof(cases) / sizeof(cases[0])))
@@ -67,6 +68,7 @@ static void say(enum wire_client_type type)
         message.hello.purpose = message.hello.client = "";
         break;
     case WIRE_ACQUIRE:
+    case WIRE_WHY:
         message.acquire.parts[0].semaphore = "jobs";
         message.acquire.parts[0].permits = 1;
         message.acquire.parts_count = 1;

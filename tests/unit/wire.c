@@ -7,7 +7,8 @@
 #include <check.h>
 
 #include "frame.h"
-#include "wire_cases.h"
+#include "wire_cases_client.h"
+#include "wire_cases_server.h"
 
 static struct wire_arena arena;
 
@@ -310,6 +311,7 @@ static void assert_page(enum wire_list_kind kind, uint32_t labels_count,
     for (size_t i = 0; i < WIRE_PAGE_ROWS_MAX; i++) {
         memset(&semaphores[i], 0xff, sizeof(semaphores[i]));
         semaphores[i].name = text;
+        semaphores[i].template_name = text;
         semaphores[i].kind = PERMIT_BOUNDED;
         semaphores[i].max_wait_ms = INT64_MIN;
         semaphores[i].hold_ms = INT64_MAX;
@@ -317,6 +319,8 @@ static void assert_page(enum wire_list_kind kind, uint32_t labels_count,
         semaphores[i].oldest_hold_ms = INT64_MAX;
         semaphores[i].durable = true;
         semaphores[i].slots = true;
+        semaphores[i].shadow = true;
+        semaphores[i].refuse_hopeless = true;
         holders[i] = (struct permit_holder_info){.grant_id = UINT64_MAX,
                                                  .fence = UINT64_MAX,
                                                  .semaphore = text,
@@ -328,9 +332,16 @@ static void assert_page(enum wire_list_kind kind, uint32_t labels_count,
                                                  .labels = labels,
                                                  .labels_count = labels_count};
         waiters[i] = (struct permit_waiter_info){
-            UINT64_MAX, UINT64_MAX,  text,      UINT32_MAX,
-            client,     INT64_MAX,   INT64_MAX, PERMIT_SET_ASIDE_DISCONNECTED,
-            labels,     labels_count};
+            .acquire_id = UINT64_MAX,
+            .position = UINT64_MAX,
+            .semaphore = text,
+            .permits = UINT32_MAX,
+            .client = client,
+            .waited_ms = INT64_MAX,
+            .expires_in_ms = INT64_MAX,
+            .set_aside = PERMIT_SET_ASIDE_DISCONNECTED,
+            .labels = labels,
+            .labels_count = labels_count};
     }
     length = wire_encode_server(&message, frame, sizeof(frame));
     ck_assert_uint_gt(length, 0);

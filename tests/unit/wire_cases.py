@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Checks the bytes of wire_cases.h against protoc, which knows nothing of our
+"""Checks the bytes of wire_cases_*.h against protoc, which knows nothing of our
 code; with --corpus, writes the seeds of the fuzz targets from them."""
 
 import pathlib
@@ -20,7 +20,8 @@ def joined(literals):
 
 def cases():
     """Yields (kind, text format, bytes) of every case."""
-    source = (HERE / "wire_cases.h").read_text()
+    source = "".join((HERE / f"wire_cases_{of}.h").read_text()
+                     for of in ("client", "server"))
     pattern = rf"\b(CLIENT|SERVER)\(\s*{LITERALS},\s*{LITERALS},"
     for kind, text, digits in re.findall(pattern, source):
         yield kind, joined(text), bytes.fromhex(joined(digits))

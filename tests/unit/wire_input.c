@@ -103,7 +103,7 @@ static const struct {
 } shape_cases[] = {
     {"empty", BYTES(""), PERMIT_OK, WIRE_UNKNOWN},
     {"no member", BYTES("\x08\x05"), PERMIT_OK, WIRE_UNKNOWN},
-    {"a member of later", BYTES("\x08\x05\xba\x01\x00"), PERMIT_OK,
+    {"a member of later", BYTES("\x08\x05\xc2\x01\x00"), PERMIT_OK,
      WIRE_UNKNOWN},
     {"unknown varint", BYTES("\xa8\x06\x01\x2a\x00"), PERMIT_OK, WIRE_PING},
     {"unknown 64 bit",

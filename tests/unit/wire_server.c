@@ -167,24 +167,34 @@ START_TEST(a_live_grant_of_nothing_is_read_as_that)
     ck_assert_int_eq(SEND(GRANTS, &grants), WIRE_GRANTS);
     ck_assert_uint_eq(decoded.grants.count, 1);
     ck_assert_uint_eq(decoded.grants.rows[0].grant_id, 5);
-    ck_assert_str_eq(decoded.grants.rows[0].semaphore, "");
-    ck_assert_uint_eq(decoded.grants.rows[0].permits, 0);
-    ck_assert_uint_eq(decoded.grants.rows[0].slots_count, 0);
+    ck_assert_uint_eq(decoded.grants.rows[0].parts_count, 0);
 }
 END_TEST
 
 START_TEST(what_is_not_served_yet_is_an_unknown_message)
 {
-    Permit__V1__Joined joined = PERMIT__V1__JOINED__INIT;
     Permit__V1__Session session = PERMIT__V1__SESSION__INIT;
     Permit__V1__Session *sessions = &session;
     Permit__V1__Page page = PERMIT__V1__PAGE__INIT;
 
-    ck_assert_int_eq(SEND(JOINED, &joined), WIRE_SERVER_UNKNOWN);
     page.n_sessions = 1;
     page.sessions = &sessions;
     ck_assert_int_eq(SEND(PAGE, &page), WIRE_SERVER_UNKNOWN);
     ck_assert_int_eq(send_member(0, NULL), WIRE_SERVER_UNKNOWN);
+}
+END_TEST
+
+START_TEST(an_outcome_of_a_server_has_at_most_4096_bytes)
+{
+    static uint8_t bytes[WIRE_OUTCOME_BYTES_MAX + 1];
+    Permit__V1__Joined joined = PERMIT__V1__JOINED__INIT;
+
+    joined.outcome.data = bytes;
+    joined.outcome.len = WIRE_OUTCOME_BYTES_MAX;
+    ck_assert_int_eq(SEND(JOINED, &joined), WIRE_JOINED);
+    ck_assert_uint_eq(decoded.joined.outcome.length, WIRE_OUTCOME_BYTES_MAX);
+    joined.outcome.len = WIRE_OUTCOME_BYTES_MAX + 1;
+    ck_assert_int_eq(SEND(JOINED, &joined), WIRE_SERVER_UNKNOWN);
 }
 END_TEST
 
@@ -206,7 +216,8 @@ END_TEST
 START_TEST(so_many_live_grants_always_fit)
 {
     enum { SLOTS = 1024, ROWS_WITH_SLOTS = WIRE_GRANTS_SLOTS_MAX / SLOTS };
-    static struct wire_live_grant rows[WIRE_GRANTS_ROWS_MAX];
+    static struct wire_live_grant rows[WIRE_GRANTS_PARTS_MAX];
+    static struct permit_part_info parts[WIRE_GRANTS_PARTS_MAX];
     static uint32_t slots[SLOTS];
     static uint8_t frame[FRAME_HEADER_BYTES + FRAME_BYTES_MAX];
     char name[WIRE_NAME_BYTES_MAX + 1];
@@ -221,24 +232,24 @@ START_TEST(so_many_live_grants_always_fit)
     }
     /* As slots of few rows or of all they have the same bytes, but for a tag
      * and a length each. */
-    for (size_t i = 0; i < WIRE_GRANTS_ROWS_MAX; i++) {
-        rows[i] = (struct wire_live_grant){UINT64_MAX,
-                                           UINT64_MAX,
-                                           UINT64_MAX,
-                                           name,
-                                           UINT32_MAX,
-                                           slots,
-                                           _i == 1 ? WIRE_GRANTS_SLOTS_MAX /
-                                                         WIRE_GRANTS_ROWS_MAX
-                                           : i < ROWS_WITH_SLOTS ? SLOTS
-                                                                 : 0};
+    for (size_t i = 0; i < WIRE_GRANTS_PARTS_MAX; i++) {
+        parts[i] = (struct permit_part_info){
+            .semaphore = name,
+            .permits = UINT32_MAX,
+            .slots = slots,
+            .slots_count = _i == 1
+                               ? WIRE_GRANTS_SLOTS_MAX / WIRE_GRANTS_PARTS_MAX
+                           : i < ROWS_WITH_SLOTS ? SLOTS
+                                                 : 0};
+        rows[i] = (struct wire_live_grant){UINT64_MAX, UINT64_MAX, UINT64_MAX,
+                                           &parts[i], 1};
     }
     welcome->session_id = UINT64_MAX;
     welcome->boot_id = welcome->server = name;
     welcome->heartbeat_ms = welcome->session_timeout_ms = welcome->linger_ms =
         INT64_MAX;
     welcome->grants.rows = rows;
-    welcome->grants.count = WIRE_GRANTS_ROWS_MAX;
+    welcome->grants.count = WIRE_GRANTS_PARTS_MAX;
     welcome->grants.more = true;
     ck_assert_uint_gt(wire_encode_server(&message, frame, sizeof(frame)), 0);
 }
@@ -322,6 +333,7 @@ int main(void)
     tcase_add_test(tcase, rows_behind_one_of_an_unknown_kind_do_not_hide_it);
     tcase_add_test(tcase, a_live_grant_of_nothing_is_read_as_that);
     tcase_add_test(tcase, what_is_not_served_yet_is_an_unknown_message);
+    tcase_add_test(tcase, an_outcome_of_a_server_has_at_most_4096_bytes);
     tcase_add_test(tcase, a_secret_has_sixteen_bytes);
     tcase_add_loop_test(tcase, so_many_live_grants_always_fit, 0, 2);
     tcase_add_test(tcase, numbers_of_a_server_saturate);

@@ -106,7 +106,7 @@ static const struct {
     {BYTES("a{"), false, false},
     {BYTES("a["), false, false},
     {BYTES("team/*"), false, true},
-    {BYTES("*"), false, true},
+    {BYTES("*"), false, false},
     {BYTES("te*am"), false, false},
     {BYTES("te*am*"), false, false},
     {BYTES("**"), false, false},
@@ -124,14 +124,16 @@ START_TEST(c10_a_name_is_what_permit_proto_says)
                                 (uint8_t *)(uintptr_t)name_cases[_i].name};
     enum permit_status as_name =
         name_cases[_i].is_name ? PERMIT_OK : PERMIT_E_INVALID;
+    enum permit_status as_either =
+        name_cases[_i].is_template ? PERMIT_OK : as_name;
 
     query.semaphore = name;
-    ck_assert_int_eq(SEND(QUERY, &query), as_name);
-    if (as_name == PERMIT_OK) {
+    ck_assert_int_eq(SEND(QUERY, &query), as_either);
+    if (as_either == PERMIT_OK) {
         ck_assert_str_eq(decoded.query.semaphore, name_cases[_i].name);
     }
     delete.semaphore = name;
-    ck_assert_int_eq(SEND(DELETE, &delete), as_name);
+    ck_assert_int_eq(SEND(DELETE, &delete), as_either);
     post.semaphore = name;
     post.permits = 1;
     ck_assert_int_eq(SEND(POST, &post), as_name);
@@ -141,7 +143,7 @@ START_TEST(c10_a_name_is_what_permit_proto_says)
     list.kind = PERMIT__V1__LIST_KIND__LIST_WAITERS;
     ck_assert_int_eq(SEND(LIST, &list), as_name);
     list.kind = PERMIT__V1__LIST_KIND__LIST_SEMAPHORES;
-    ck_assert_int_eq(SEND(LIST, &list), name.len == 0 ? PERMIT_OK : as_name);
+    ck_assert_int_eq(SEND(LIST, &list), name.len == 0 ? PERMIT_OK : as_either);
     define.semaphore = name;
     ck_assert_int_eq(SEND(DEFINE, &define),
                      name_cases[_i].is_template ? PERMIT_OK : PERMIT_E_INVALID);
@@ -414,6 +416,86 @@ START_TEST(outcomes_have_a_bound)
 }
 END_TEST
 
+/* Else those who joined could be answered by a part of the work. */
+START_TEST(an_outcome_goes_with_everything)
+{
+    Permit__V1__Part part = PERMIT__V1__PART__INIT;
+    Permit__V1__Part *parts = &part;
+    Permit__V1__Release release = PERMIT__V1__RELEASE__INIT;
+
+    part.semaphore = (ProtobufCBinaryData){1, (uint8_t *)"a"};
+    part.permits = 1;
+    release.n_parts = 1;
+    release.parts = &parts;
+    ck_assert_int_eq(SEND(RELEASE, &release), PERMIT_OK);
+    ck_assert(!decoded.release.has_outcome);
+    release.has_outcome = true;
+    ck_assert_int_eq(SEND(RELEASE, &release), PERMIT_E_INVALID);
+}
+END_TEST
+
+/* The same numbers in a Release are INVALID. */
+START_TEST(nothing_used_may_be_settled)
+{
+    Permit__V1__Part part = PERMIT__V1__PART__INIT;
+    Permit__V1__Part *parts[9] = {&part, &part, &part, &part, &part,
+                                  &part, &part, &part, &part};
+    Permit__V1__Settle settle = PERMIT__V1__SETTLE__INIT;
+    Permit__V1__Release release = PERMIT__V1__RELEASE__INIT;
+
+    part.semaphore = (ProtobufCBinaryData){1, (uint8_t *)"a"};
+    settle.n_actual = release.n_parts = 1;
+    settle.actual = release.parts = parts;
+    ck_assert_int_eq(SEND(SETTLE, &settle), PERMIT_OK);
+    ck_assert_int_eq(SEND(RELEASE, &release), PERMIT_E_INVALID);
+    settle.n_actual = 2; /* The same one twice. */
+    ck_assert_int_eq(SEND(SETTLE, &settle), PERMIT_E_INVALID);
+    settle.n_actual = 9;
+    ck_assert_int_eq(SEND(SETTLE, &settle), PERMIT_E_INVALID);
+}
+END_TEST
+
+static const struct {
+    int field;
+    uint64_t value;
+    enum permit_status expected;
+} number_cases[] = {
+    {PERMIT__V1__DEFINE_FIELD__FIELD_RATE, 0, PERMIT_E_INVALID},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_RATE, 1, PERMIT_OK},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_RATE, 2147483647, PERMIT_OK},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_RATE, 2147483648, PERMIT_E_INVALID},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_RATE, UINT64_MAX, PERMIT_E_INVALID},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_PER_MS, 0, PERMIT_E_INVALID},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_PER_MS, 31622400000, PERMIT_OK},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_PER_MS, 31622400001, PERMIT_E_INVALID},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_BURST, 0, PERMIT_E_INVALID},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_BURST, 2147483647, PERMIT_OK},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_BURST, 2147483648, PERMIT_E_INVALID},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_BYPASS, 0, PERMIT_OK},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_BYPASS, 65535, PERMIT_OK},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_BYPASS, 65536, PERMIT_E_INVALID},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_PER_SESSION, 0, PERMIT_OK},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_PER_SESSION, 2147483648, PERMIT_E_INVALID},
+    {PERMIT__V1__DEFINE_FIELD__FIELD_KIND, UINT64_MAX, PERMIT_OK},
+};
+
+/* What the fields do not name may be anything: it is not read. */
+START_TEST(a_number_of_a_definition_is_in_its_range)
+{
+    Permit__V1__DefineField field =
+        (Permit__V1__DefineField)number_cases[_i].field;
+    Permit__V1__Define define = PERMIT__V1__DEFINE__INIT;
+
+    define.semaphore = (ProtobufCBinaryData){1, (uint8_t *)"a"};
+    define.fields = &field;
+    define.n_fields = 1;
+    define.kind = PERMIT__V1__KIND__RATE;
+    define.rate = define.per_ms = define.burst = number_cases[_i].value;
+    define.bypass = define.per_session = number_cases[_i].value;
+    ck_assert_int_eq(SEND(DEFINE, &define), number_cases[_i].expected);
+}
+END_TEST
+
 /* ------------------------------------------------------------- definitions */
 
 #define KIND PERMIT__V1__DEFINE_FIELD__FIELD_KIND
@@ -536,6 +618,10 @@ int main(void)
     tcase_add_loop_test(tcase, labels_have_bounds, 0,
                         (int)(sizeof(label_cases) / sizeof(label_cases[0])));
     tcase_add_test(tcase, outcomes_have_a_bound);
+    tcase_add_test(tcase, an_outcome_goes_with_everything);
+    tcase_add_test(tcase, nothing_used_may_be_settled);
+    tcase_add_loop_test(tcase, a_number_of_a_definition_is_in_its_range, 0,
+                        sizeof(number_cases) / sizeof(number_cases[0]));
     tcase_add_loop_test(tcase, a_definition_sets_what_its_fields_name, 0,
                         (int)(sizeof(define_cases) / sizeof(define_cases[0])));
     tcase_add_test(tcase, a_definition_saturates_and_tells_of_newer_fields);
