@@ -19,7 +19,7 @@ static void tell_waiting(struct permit_client *client, struct call *call,
                          const struct permit_acquire_request *request)
 {
     const struct wire_waiting from = call->waiting;
-    char text[3][WIRE_TEXT_BYTES_MAX + 1];
+    char text[4][WIRE_TEXT_BYTES_MAX + 1];
     struct permit_client_info oldest = from.oldest;
     const struct permit_waiting waiting = {
         .position = from.position,
@@ -27,7 +27,10 @@ static void tell_waiting(struct permit_client *client, struct call *call,
         .held = from.held,
         .permits = from.permits,
         .oldest = from.has_oldest ? &oldest : NULL,
-        .oldest_held_ms = from.oldest_held_ms};
+        .oldest_held_ms = from.oldest_held_ms,
+        .semaphore = text[3],
+        .permits_in_the_way = from.permits_in_the_way,
+        .retry_after_ms = from.retry_after_ms};
 
     memcpy(text, call->waiting_text, sizeof(text));
     oldest.name = text[0];
@@ -99,7 +102,10 @@ static void forget(struct permit_grant *grant)
         core_forget(client->core, grant->acquire_id);
         io_push(client);
     } else if (!atomic_load(&grant->is_released)) {
-        (void)client_release_locally(grant, 0);
+        (void)client_release_locally(
+            grant,
+            &(struct grant_given){.is_whole = true,
+                                  .permits = {permit_grant_permits(grant)}});
     }
     (void)pthread_mutex_unlock(&client->mutex);
 }
@@ -108,12 +114,19 @@ static void forget(struct permit_grant *grant)
  * granted. */
 static enum permit_status prepare(struct permit_client *client,
                                   const struct permit_acquire_request *request,
+                                  bool takes_grant,
                                   struct wire_client_message *message,
                                   struct call *call)
 {
     const char *detail = "";
     enum permit_status status = ask_acquire(request, message, &detail);
+    bool makes_grant =
+        status == PERMIT_OK && grant_is_needed(&message->acquire);
 
+    if (makes_grant && !takes_grant) {
+        status = PERMIT_E_INVALID;
+        detail = "ret_grant is NULL, but the request makes a grant";
+    }
     if (status != PERMIT_OK) {
         return call_fail(call, status, detail);
     }
@@ -126,9 +139,10 @@ static enum permit_status prepare(struct permit_client *client,
             return call_fail(call, PERMIT_E_NOMEM, "no more descriptors");
         }
     }
-    if (!request->consume) {
+    call->ret_outcome = request->ret_outcome;
+    if (makes_grant) {
         call->grant = grant_create(&client->settings.allocator, &client->belief,
-                                   request->permits);
+                                   &message->acquire);
         if (call->grant == NULL) {
             return call_fail(call, PERMIT_E_NOMEM, "out of memory");
         }
@@ -164,10 +178,11 @@ static void ask(struct permit_client *client,
 /* *request is of this version. */
 static enum permit_status run(struct permit_client *client,
                               const struct permit_acquire_request *request,
-                              struct call *call)
+                              bool takes_grant, struct call *call)
 {
     struct wire_client_message message;
-    enum permit_status status = prepare(client, request, &message, call);
+    enum permit_status status =
+        prepare(client, request, takes_grant, &message, call);
 
     (void)pthread_mutex_lock(&client->mutex);
     if (status == PERMIT_OK) {
@@ -192,14 +207,10 @@ enum permit_status permit_acquire(struct permit_client *client,
     }
     call_init(&call);
     status = ask_read_acquire(request, &own, &detail);
-    if (status == PERMIT_OK && ret_grant == NULL && !own.consume) {
-        status = PERMIT_E_INVALID;
-        detail = "ret_grant is NULL, but the request makes a grant";
-    }
     if (status != PERMIT_OK) {
         return call_refuse(client, &call, status, detail);
     }
-    status = run(client, &own, &call);
+    status = run(client, &own, ret_grant != NULL, &call);
     if (own.ret_refusal != NULL) {
         *own.ret_refusal = call.refusal;
     }
@@ -247,56 +258,61 @@ static enum permit_status await_answer(struct permit_client *client,
 }
 
 /* Locked; unlocked while it waits. */
-static void release(struct permit_grant *grant, uint32_t permits,
-                    struct call *call)
+static enum permit_status release(struct permit_grant *grant,
+                                  struct wire_client_message *message,
+                                  struct grant_given *given, struct call *call)
 {
     struct permit_client *client = grant->client;
-    uint32_t left = atomic_load(&grant->permits);
-    bool is_whole = permits == 0 || permits == left;
-    /* What it holds no more, for others who look meanwhile; asked for more than
-     * it has, the server says so. */
-    uint32_t taken = is_whole ? left : permits < left ? permits : 0;
-    bool is_late = grant_was_unprotected(grant);
     int64_t now_ns = clock_now_ns();
+    const struct core_request request = {
+        .message = message,
+        .answer_by_ns = client_answer_by(client, now_ns, 0),
+        .arg = call};
     enum permit_status status;
     uint64_t id;
 
-    if (is_late) {
-        grant_lose_by_clock(grant);
-    }
-    atomic_fetch_sub(&grant->permits, taken);
-    atomic_store(&grant->is_released, is_whole);
+    grant_begin_release(grant, given);
     core_advance(client->core, now_ns);
-    status =
-        core_release(client->core, grant->acquire_id, is_whole ? 0 : permits,
-                     client_answer_by(client, now_ns, 0), call, &id);
+    status = core_release(client->core, &request, &id);
     status = await_answer(client, call, status);
-    if (!grant_is_given_back(status)) {
-        atomic_fetch_add(&grant->permits, taken);
-        if (is_whole) { /* Else another's release may be under way. */
-            atomic_store(&grant->is_released, false);
-        }
-    } else if (status == PERMIT_E_NOT_HELD || status == PERMIT_E_EXPIRED ||
-               (status == PERMIT_OK && permits > left)) {
-        /* The server knows better what is left: nothing. */
-        atomic_store(&grant->permits, 0);
-        atomic_store(&grant->is_released, true);
-    }
-    if (status == PERMIT_OK && is_late) {
-        status = PERMIT_E_EXPIRED;
-    }
-    if (call->text[0] == '\0') {
-        (void)call_fail(call, status, permit_strerror(status));
-    }
-    call->status = status;
+    status = grant_end_release(grant, given, status);
     (void)pthread_cond_broadcast(&client->changed);
+    return status;
 }
 
-enum permit_status permit_grant_release(struct permit_grant *grant,
-                                        uint32_t permits)
+/* Locked; unlocked while it waits. */
+static enum permit_status give(struct permit_grant *grant,
+                               const struct grant_release *what,
+                               struct call *call, const char **ret_detail)
+{
+    struct permit_client *client = grant->client;
+    struct wire_client_message message;
+    struct grant_given given;
+    enum permit_status status;
+
+    if (loss_is_being_told(client)) {
+        *ret_detail = LOSS_MAY_NOT_ASK;
+        return PERMIT_E_INVALID;
+    }
+    if (atomic_load(&grant->is_released)) {
+        *ret_detail = "it was given back before";
+        return PERMIT_E_NOT_HELD;
+    }
+    status = grant_ask_release(grant, what, &message, &given, ret_detail);
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    return grant->is_local ? client_release_locally(grant, &given)
+                           : release(grant, &message, &given, call);
+}
+
+/* Gives back or settles. */
+static enum permit_status run_release(struct permit_grant *grant,
+                                      const struct grant_release *what)
 {
     struct permit_client *client = grant->client;
     enum permit_status status;
+    const char *detail = NULL;
     struct call call;
 
     if (client == NULL) {
@@ -307,20 +323,53 @@ enum permit_status permit_grant_release(struct permit_grant *grant,
     }
     call_init(&call);
     (void)pthread_mutex_lock(&client->mutex);
-    if (loss_is_being_told(client)) {
-        (void)call_fail(&call, PERMIT_E_INVALID, LOSS_MAY_NOT_ASK);
-    } else if (atomic_load(&grant->is_released)) {
-        (void)call_fail(&call, PERMIT_E_NOT_HELD, "it was given back before");
-    } else if (grant->is_local) {
-        status = client_release_locally(grant, permits);
-        (void)call_fail(&call, status, permit_strerror(status));
-    } else {
-        release(grant, permits, &call);
+    status = give(grant, what, &call, &detail);
+    if (call.text[0] == '\0') {
+        (void)call_fail(&call, status,
+                        detail != NULL ? detail : permit_strerror(status));
     }
+    call.status = status;
     client_note(client, &call);
     (void)pthread_mutex_unlock(&client->mutex);
     call_deinit(&call);
-    return call.status;
+    return status;
+}
+
+enum permit_status permit_grant_release(struct permit_grant *grant,
+                                        uint32_t permits)
+{
+    const struct permit_part part = {grant->parts[0].semaphore, permits};
+
+    return run_release(
+        grant, &(struct grant_release){.parts = &part, .count = permits > 0});
+}
+
+enum permit_status permit_grant_release_parts(struct permit_grant *grant,
+                                              const struct permit_part *parts,
+                                              size_t count)
+{
+    /* None is not all. */
+    return count == 0 ? PERMIT_E_INVALID
+                      : run_release(grant, &(struct grant_release){
+                                               .parts = parts, .count = count});
+}
+
+enum permit_status permit_grant_release_outcome(struct permit_grant *grant,
+                                                const void *outcome,
+                                                size_t outcome_bytes)
+{
+    return run_release(grant, &(struct grant_release){
+                                  .outcome = outcome_bytes == 0 ? "" : outcome,
+                                  .outcome_bytes = outcome_bytes});
+}
+
+enum permit_status permit_grant_settle(struct permit_grant *grant,
+                                       const struct permit_part *actual,
+                                       size_t count)
+{
+    return run_release(grant, &(struct grant_release){.parts = actual,
+                                                      .count = count,
+                                                      .is_settle = true});
 }
 
 /* --------------------------------------------------------------------- renew

@@ -2,6 +2,7 @@
 #include "ask.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "sized.h"
@@ -57,7 +58,8 @@ enum permit_status ask_read_acquire(const struct permit_acquire_request *from,
     struct permit_acquire_request own = PERMIT_ACQUIRE_REQUEST_INIT;
     enum permit_status status;
 
-    status = say_size(sized_copy(&own, sizeof(own), from, sizeof(own)),
+    status = say_size(sized_copy(&own, sizeof(own), from,
+                                 offsetof(struct permit_acquire_request, also)),
                       "start from PERMIT_ACQUIRE_REQUEST_INIT", ret_detail);
     if (status == PERMIT_OK) {
         *ret_request = own;
@@ -65,26 +67,50 @@ enum permit_status ask_read_acquire(const struct permit_acquire_request *from,
     return status;
 }
 
-static enum permit_status
-check_acquire(const struct permit_acquire_request *request,
-              const char **ret_detail)
+static enum permit_status fill_part(const struct permit_acquire_part *from,
+                                    struct wire_part *to,
+                                    const char **ret_detail)
 {
-    enum permit_status status =
-        check_name(request->semaphore, false, ret_detail);
+    enum permit_status status = check_name(from->semaphore, false, ret_detail);
 
     if (status == PERMIT_OK) {
-        status = check_permits(request->permits, ret_detail);
+        status = check_permits(from->permits, ret_detail);
     }
-    if (status != PERMIT_OK) {
-        return status;
+    if (status == PERMIT_OK && from->expect_permits > WIRE_PERMITS_MAX) {
+        status = refuse("expect_permits are at most 2147483647", ret_detail);
     }
-    if (request->expect_permits > WIRE_PERMITS_MAX) {
-        return refuse("expect_permits are at most 2147483647", ret_detail);
+    to->semaphore = from->semaphore;
+    to->permits = from->permits;
+    to->consume = from->consume;
+    to->expect_permits = from->expect_permits;
+    return status;
+}
+
+/* The parts and the priority. */
+static enum permit_status
+fill_acquire(const struct permit_acquire_request *request,
+             struct wire_acquire *acquire, const char **ret_detail)
+{
+    const struct permit_acquire_part first = {
+        request->semaphore, request->permits, request->expect_permits,
+        request->consume};
+    enum permit_status status =
+        fill_part(&first, &acquire->parts[0], ret_detail);
+
+    if (request->also_count >= WIRE_PARTS_MAX ||
+        (request->also_count > 0 && request->also == NULL)) {
+        return refuse("an acquire names at most 8 semaphores", ret_detail);
     }
-    if (request->wait_ms < -1 || request->hold_ms < 0) {
-        return refuse("a wait is at least -1, a hold at least 0", ret_detail);
+    if (request->priority > WIRE_PRIORITY_MAX) {
+        return refuse("a priority is 0 to 7", ret_detail);
     }
-    return PERMIT_OK;
+    for (size_t i = 0; i < request->also_count && status == PERMIT_OK; i++) {
+        status =
+            fill_part(&request->also[i], &acquire->parts[i + 1], ret_detail);
+    }
+    acquire->parts_count = (uint32_t)request->also_count + 1;
+    acquire->priority = request->priority;
+    return status;
 }
 
 static enum permit_status
@@ -116,21 +142,54 @@ enum permit_status ask_acquire(const struct permit_acquire_request *request,
                                const char **ret_detail)
 {
     struct wire_acquire *acquire = &ret_message->acquire;
-    enum permit_status status = check_acquire(request, ret_detail);
+    enum permit_status status;
 
+    if (request->wait_ms < -1 || request->hold_ms < 0) {
+        return refuse("a wait is at least -1, a hold at least 0", ret_detail);
+    }
+    start(ret_message, WIRE_ACQUIRE);
+    status = fill_acquire(request, acquire, ret_detail);
     if (status != PERMIT_OK) {
         return status;
     }
-    start(ret_message, WIRE_ACQUIRE);
-    acquire->parts_count = 1;
-    acquire->parts[0].semaphore = request->semaphore;
-    acquire->parts[0].permits = request->permits;
-    acquire->parts[0].consume = request->consume;
-    acquire->parts[0].expect_permits = request->expect_permits;
     acquire->wait_ms = request->wait_ms;
     acquire->hold_ms = request->hold_ms;
+    acquire->settle = request->settle;
+    acquire->join = request->join;
     acquire->waiting = request->on_waiting != NULL;
     return fill_labels(request, acquire, ret_detail);
+}
+
+enum permit_status ask_why(const struct permit_acquire_request *request,
+                           struct wire_client_message *ret_message,
+                           const char **ret_detail)
+{
+    start(ret_message, WIRE_WHY);
+    return fill_acquire(request, &ret_message->acquire, ret_detail);
+}
+
+/* A server's text, cut. */
+static void copy_text(char to[PERMIT_TEXT_BYTES], const char *from)
+{
+    (void)snprintf(to, PERMIT_TEXT_BYTES, "%s", from);
+}
+
+void ask_read_refusal(const struct wire_refused *from,
+                      struct permit_refusal *ret_refusal)
+{
+    _Static_assert(PERMIT_NAME_BYTES == PERMIT_TEXT_BYTES, "one copy_text()");
+
+    *ret_refusal =
+        (struct permit_refusal){.position = from->position,
+                                .permits_in_the_way = from->permits_in_the_way,
+                                .retry_after_ms = from->retry_after_ms,
+                                .has_oldest = from->has_oldest,
+                                .oldest_pid = from->oldest.pid,
+                                .oldest_held_ms = from->oldest_held_ms};
+    copy_text(ret_refusal->semaphore, from->semaphore);
+    copy_text(ret_refusal->oldest_name, from->oldest.name);
+    copy_text(ret_refusal->oldest_host, from->oldest.host);
+    copy_text(ret_refusal->oldest_purpose, from->oldest.purpose);
 }
 
 /* --------------------------------------------------------------------- grants
@@ -185,7 +244,14 @@ static const struct {
               {PERMIT_DEFINE_MAX_QUEUE, WIRE_FIELD_MAX_QUEUE},
               {PERMIT_DEFINE_MAX_WAIT, WIRE_FIELD_MAX_WAIT},
               {PERMIT_DEFINE_HOLD, WIRE_FIELD_HOLD},
-              {PERMIT_DEFINE_SLOTS, WIRE_FIELD_SLOTS}};
+              {PERMIT_DEFINE_SLOTS, WIRE_FIELD_SLOTS},
+              {PERMIT_DEFINE_RATE, WIRE_FIELD_RATE},
+              {PERMIT_DEFINE_PER, WIRE_FIELD_PER},
+              {PERMIT_DEFINE_BURST, WIRE_FIELD_BURST},
+              {PERMIT_DEFINE_BYPASS, WIRE_FIELD_BYPASS},
+              {PERMIT_DEFINE_PER_SESSION, WIRE_FIELD_PER_SESSION},
+              {PERMIT_DEFINE_SHADOW, WIRE_FIELD_SHADOW},
+              {PERMIT_DEFINE_REFUSE_HOPELESS, WIRE_FIELD_REFUSE_HOPELESS}};
 
 static enum permit_status
 fill_define(const struct permit_definition *definition, struct wire_define *to,
@@ -209,6 +275,13 @@ fill_define(const struct permit_definition *definition, struct wire_define *to,
     to->max_wait_ms = definition->max_wait_ms;
     to->hold_ms = definition->hold_ms;
     to->slots = definition->slots;
+    to->per_ms = definition->per_ms;
+    to->rate = definition->rate;
+    to->burst = definition->burst;
+    to->bypass = definition->bypass;
+    to->per_session = definition->per_session;
+    to->shadow = definition->shadow;
+    to->refuse_hopeless = definition->refuse_hopeless;
     return PERMIT_OK;
 }
 

@@ -3,7 +3,8 @@
 #define CLIENT_ASK_H
 
 /* From the library's requests to messages: what both faces check and fill in
- * before they ask the core. It asks nothing by itself.
+ * before they ask the core; and from a refusal to what they hand out. It asks
+ * nothing by itself.
  *
  * Law: what it refuses has a detail that says what to do; what it fills in
  * borrows the strings of the request. Functions return PERMIT_OK, or a status
@@ -20,6 +21,15 @@ enum permit_status ask_read_acquire(const struct permit_acquire_request *from,
 enum permit_status ask_acquire(const struct permit_acquire_request *request,
                                struct wire_client_message *ret_message,
                                const char **ret_detail);
+/* Of the same request: would it be granted now? */
+enum permit_status ask_why(const struct permit_acquire_request *request,
+                           struct wire_client_message *ret_message,
+                           const char **ret_detail);
+
+/* The other way: what a refusal says, for the caller to keep. */
+void ask_read_refusal(const struct wire_refused *from,
+                      struct permit_refusal *ret_refusal);
+
 enum permit_status ask_post(const char *semaphore, uint32_t permits,
                             struct wire_client_message *ret_message,
                             const char **ret_detail);

@@ -104,7 +104,7 @@ static void tell(struct permit_async *client, struct async_request *request,
     void *arg = request->arg;
 
     answer->text = "";
-    if (answer->status != PERMIT_OK) {
+    if (answer->status < PERMIT_OK) {
         answer->text = text;
         client->error = text;
     }
@@ -171,7 +171,7 @@ static void take_grant(struct permit_async *client,
                        const struct core_event *event,
                        struct permit_answer *answer)
 {
-    if (request->grant != NULL) {
+    if (event->is_held) {
         grant_take(request->grant, event);
         hand_out(client, request, answer);
     }
@@ -191,27 +191,16 @@ static void remove_request(struct async_request *request)
     }
 }
 
-/* Returns the status of the answer. */
+/* The handle may be gone. Returns the status of the answer. */
 static enum permit_status end_release(struct async_request *request,
                                       enum permit_status status)
 {
-    struct permit_grant *grant = request->grant;
-    bool is_over = status == PERMIT_E_NOT_HELD || status == PERMIT_E_EXPIRED;
-
-    if (grant != NULL) {
+    if (request->grant != NULL) {
         remove_request(request);
-        if (!grant_is_given_back(status)) {
-            atomic_fetch_add(&grant->permits, request->permits);
-            if (request->is_whole) {
-                atomic_store(&grant->is_released, false);
-            }
-        } else if (is_over || (status == PERMIT_OK && request->is_too_much)) {
-            /* The server knows better what is left: nothing. */
-            atomic_store(&grant->permits, 0);
-            atomic_store(&grant->is_released, true);
-        }
+        return grant_end_release(request->grant, &request->given, status);
     }
-    return status == PERMIT_OK && request->is_late ? PERMIT_E_EXPIRED : status;
+    return status == PERMIT_OK && request->given.is_late ? PERMIT_E_EXPIRED
+                                                         : status;
 }
 
 /* The handle may be gone. */
@@ -307,7 +296,7 @@ static void take_answer(struct permit_async *client,
     if (request == NULL) {
         return; /* Bye. */
     }
-    if (request->type == WIRE_RELEASE) {
+    if (request->type == WIRE_RELEASE || request->type == WIRE_SETTLE) {
         answer.status = end_release(request, answer.status);
     } else if (request->type == WIRE_RENEW) {
         end_renew(request, event);
@@ -325,12 +314,12 @@ static void take_answer(struct permit_async *client,
         return;
     }
     if (message != NULL && message->type == WIRE_REFUSED) {
-        answer.refusal = (struct permit_refusal){
-            .position = message->refused.position,
-            .permits_in_the_way = message->refused.permits_in_the_way,
-            .retry_after_ms = message->refused.retry_after_ms};
+        ask_read_refusal(&message->refused, &answer.refusal);
     }
-    if (answer.status != PERMIT_OK) {
+    if (event->status == PERMIT_JOINED) {
+        answer.outcome = message->joined.outcome.data;
+        answer.outcome_bytes = message->joined.outcome.length;
+    } else if (answer.status != PERMIT_OK) {
         describe(client, answer.status, event);
     }
     tell(client, request, &answer, client->answer_text);
@@ -351,14 +340,17 @@ static void take_waiting(const struct core_event *event)
     const struct async_request *request = event->arg;
     const struct wire_waiting *from = &event->message->waiting;
     struct permit_client_info oldest = from->oldest;
-    char text[3][WIRE_TEXT_BYTES_MAX + 1];
+    char text[4][WIRE_TEXT_BYTES_MAX + 1];
     const struct permit_waiting waiting = {
         .position = from->position,
         .queue_length = from->queue_length,
         .held = from->held,
         .permits = from->permits,
         .oldest = from->has_oldest ? &oldest : NULL,
-        .oldest_held_ms = from->oldest_held_ms};
+        .oldest_held_ms = from->oldest_held_ms,
+        .semaphore = copy(text[3], from->semaphore),
+        .permits_in_the_way = from->permits_in_the_way,
+        .retry_after_ms = from->retry_after_ms};
 
     if (request->on_waiting == NULL) {
         return; /* The server was not asked for it. */

@@ -20,13 +20,14 @@ bool async_acquire_locally(struct permit_async *client,
     struct local_name *name;
 
     if (request->type != WIRE_ACQUIRE || request->grant == NULL ||
+        !grant_may_be_local(request->grant) ||
         !local_limit_serves(&client->local, status)) {
         return false;
     }
     request->id = id;
     request->local_wait.arg = request;
     switch (local_limit_take(&client->local, request->name,
-                             atomic_load(&request->grant->permits), &name)) {
+                             permit_grant_permits(request->grant), &name)) {
     case LOCAL_TAKEN:
         grant_take_local(request->grant, name);
         async_keep_ended(client, request, PERMIT_OK, "");
@@ -38,7 +39,7 @@ bool async_acquire_locally(struct permit_async *client,
             return true;
         }
         return local_limit_wait(&client->local, &request->local_wait, name,
-                                atomic_load(&request->grant->permits),
+                                permit_grant_permits(request->grant),
                                 request->wait_until_ns);
     case LOCAL_NEVER:
         break; /* It stays what it was: the daemon is away. */
@@ -89,11 +90,12 @@ bool async_cancel_locally(struct permit_async *client, uint64_t id)
 }
 
 void async_release_locally(struct permit_async *client,
-                           struct permit_grant *grant, uint32_t permits,
+                           struct permit_grant *grant,
+                           const struct grant_given *given,
                            struct async_request *request)
 {
     enum permit_status status =
-        grant_release_local(grant, &client->local, permits);
+        grant_release_local(grant, &client->local, given);
 
     if (request != NULL) {
         request->id = async_local_id(client);

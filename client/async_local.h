@@ -29,7 +29,8 @@ bool async_cancel_locally(struct permit_async *client, uint64_t id);
 /* Of a local grant that is not released; the request, if there is one, is told
  * how that went. */
 void async_release_locally(struct permit_async *client,
-                           struct permit_grant *grant, uint32_t permits,
+                           struct permit_grant *grant,
+                           const struct grant_given *given,
                            struct async_request *request);
 
 /* Of a local grant, which has no hold. */

@@ -43,13 +43,10 @@ struct async_request {
     bool is_try;                  /* Acquire. */
     int64_t wait_until_ns;        /* Acquire. */
     struct local_wait local_wait; /* Acquire: while it waits here. */
-    uint32_t permits;             /* Release: what the handle holds no more. */
-    bool is_whole;                /* Release. */
-    bool is_too_much;             /* Release: of more than it held. */
-    bool is_late;             /* Release: of what was not protected any more. */
-    struct permit_list *list; /* Query and List. */
-    enum wire_list_kind kind; /* List. */
-    char name[];              /* List, acquire. */
+    struct grant_given given;     /* Release, Settle. */
+    struct permit_list *list;     /* Query and List. */
+    enum wire_list_kind kind;     /* List. */
+    char name[];                  /* List, acquire. */
 };
 
 struct permit_async {

@@ -121,17 +121,20 @@ static void forget(struct permit_grant *grant)
         core_advance(client->core, clock_now_ns());
         core_forget(client->core, grant->acquire_id);
     } else if (!atomic_load(&grant->is_released)) {
-        async_release_locally(client, grant, 0, NULL);
+        async_release_locally(
+            client, grant,
+            &(struct grant_given){.is_whole = true,
+                                  .permits = {permit_grant_permits(grant)}},
+            NULL);
     }
     async_settle(client);
 }
 
 /* Gets ready all that an acquire needs, so that nothing fails once it is
  * granted. Returns NULL without memory. */
-static struct async_request *
-create_acquire(struct permit_async *client,
-               const struct permit_acquire_request *from,
-               permit_callback callback, void *arg)
+static struct async_request *create_acquire(
+    struct permit_async *client, const struct permit_acquire_request *from,
+    const struct wire_acquire *acquire, permit_callback callback, void *arg)
 {
     struct async_request *request = async_request_create(
         client, WIRE_ACQUIRE, from->semaphore, callback, arg);
@@ -145,11 +148,11 @@ create_acquire(struct permit_async *client,
     request->wait_until_ns =
         from->wait_ms < 0 ? CORE_NEVER
                           : clock_after_ms(clock_now_ns(), from->wait_ms);
-    if (from->consume) {
+    if (!grant_is_needed(acquire)) {
         return request;
     }
-    request->grant = grant_create(&client->settings.allocator, &client->belief,
-                                  from->permits);
+    request->grant =
+        grant_create(&client->settings.allocator, &client->belief, acquire);
     if (request->grant == NULL) {
         async_request_free(client, request);
         return NULL;
@@ -161,11 +164,9 @@ create_acquire(struct permit_async *client,
     return request;
 }
 
-static enum permit_status
-read_acquire(const struct permit_acquire_request *from,
-             permit_callback callback,
-             struct permit_acquire_request *ret_request,
-             struct wire_client_message *ret_message, const char **ret_detail)
+static enum permit_status read_acquire(
+    const struct permit_acquire_request *from, permit_callback callback,
+    struct permit_acquire_request *ret_request, const char **ret_detail)
 {
     enum permit_status status = ask_read_acquire(from, ret_request, ret_detail);
 
@@ -173,13 +174,14 @@ read_acquire(const struct permit_acquire_request *from,
         return status;
     }
     if (callback == NULL || ret_request->cancel_fd != -1 ||
-        ret_request->ret_refusal != NULL) {
+        ret_request->ret_refusal != NULL || ret_request->ret_outcome != NULL) {
         *ret_detail = callback == NULL
-                          ? "an acquire needs a callback"
-                          : "cancel_fd and ret_refusal are the blocking face's";
+                          ? "who asks needs a callback"
+                          : "cancel_fd, ret_refusal and ret_outcome are the "
+                            "blocking face's";
         return PERMIT_E_INVALID;
     }
-    return ask_acquire(ret_request, ret_message, ret_detail);
+    return PERMIT_OK;
 }
 
 enum permit_status permit_async_acquire(
@@ -196,11 +198,14 @@ enum permit_status permit_async_acquire(
     if (status != PERMIT_OK) {
         return status;
     }
-    status = read_acquire(request, callback, &own, &message, &detail);
+    status = read_acquire(request, callback, &own, &detail);
+    if (status == PERMIT_OK) {
+        status = ask_acquire(&own, &message, &detail);
+    }
     if (status != PERMIT_OK) {
         return async_refuse(client, status, detail);
     }
-    taken = create_acquire(client, &own, callback, arg);
+    taken = create_acquire(client, &own, &message.acquire, callback, arg);
     status = async_ask(client, &message, taken, own.wait_ms, &id);
     if (status == PERMIT_OK) {
         if (taken->grant != NULL) {
@@ -210,6 +215,34 @@ enum permit_status permit_async_acquire(
             *ret_request_id = id;
         }
     }
+    async_settle(client);
+    return status;
+}
+
+enum permit_status
+permit_async_why(struct permit_async *client,
+                 const struct permit_acquire_request *request,
+                 permit_callback callback, void *arg)
+{
+    struct permit_acquire_request own;
+    struct wire_client_message message;
+    enum permit_status status = async_check(client);
+    const char *detail = "";
+    uint64_t id;
+
+    if (status != PERMIT_OK) {
+        return status;
+    }
+    status = read_acquire(request, callback, &own, &detail);
+    if (status == PERMIT_OK) {
+        status = ask_why(&own, &message, &detail);
+    }
+    if (status != PERMIT_OK) {
+        return async_refuse(client, status, detail);
+    }
+    status = async_ask(
+        client, &message,
+        async_request_create(client, WIRE_WHY, "", callback, arg), 0, &id);
     async_settle(client);
     return status;
 }
@@ -256,53 +289,40 @@ static enum permit_status check_grant(const struct permit_grant *grant)
     return async_check(grant->async);
 }
 
-/* The handle has already what a whole or a part of it leaves; if it is not
- * given back, the answer restores it. */
-static void note_release(struct async_request *request,
-                         struct permit_grant *grant, uint32_t permits)
-{
-    uint32_t left = atomic_load(&grant->permits);
-
-    request->is_late = grant_was_unprotected(grant);
-    if (request->is_late) {
-        grant_lose_by_clock(grant);
-    }
-    request->is_whole = permits == 0 || permits == left;
-    request->is_too_much = permits > left;
-    if (!request->is_too_much) { /* Else the server refuses it. */
-        request->permits = request->is_whole ? left : permits;
-    }
-    atomic_store(&grant->is_released, request->is_whole);
-    atomic_fetch_sub(&grant->permits, request->permits);
-}
-
+/* The handle has already what is left of it; if that was not given back, the
+ * answer restores it. */
 static enum permit_status release(struct permit_async *client,
-                                  struct permit_grant *grant, uint32_t permits,
+                                  struct permit_grant *grant,
+                                  struct wire_client_message *message,
                                   struct async_request *request)
 {
     int64_t now_ns = clock_now_ns();
-    bool is_whole = permits == 0 || permits == atomic_load(&grant->permits);
+    const struct core_request asked = {.message = message,
+                                       .answer_by_ns =
+                                           answer_by(client, now_ns, 0),
+                                       .arg = request};
     enum permit_status status;
     uint64_t id;
 
     core_advance(client->core, now_ns);
-    status =
-        core_release(client->core, grant->acquire_id, is_whole ? 0 : permits,
-                     answer_by(client, now_ns, 0), request, &id);
+    status = core_release(client->core, &asked, &id);
     if (status == PERMIT_OK) {
-        note_release(request, grant, permits);
+        grant_begin_release(grant, &request->given);
         add_request(grant, request);
     }
     return status;
 }
 
-enum permit_status permit_async_release(struct permit_grant *grant,
-                                        uint32_t permits,
-                                        permit_callback callback, void *arg)
+static enum permit_status run_release(struct permit_grant *grant,
+                                      const struct grant_release *what,
+                                      permit_callback callback, void *arg)
 {
     struct permit_async *client = grant->async;
+    struct wire_client_message message;
     struct async_request *request;
+    struct grant_given given;
     enum permit_status status = check_grant(grant);
+    const char *detail = "";
 
     if (status != PERMIT_OK) {
         return status;
@@ -311,13 +331,18 @@ enum permit_status permit_async_release(struct permit_grant *grant,
         return async_refuse(client, PERMIT_E_NOT_HELD,
                             "it was given back before");
     }
-    request = async_request_create(client, WIRE_RELEASE, "", callback, arg);
+    status = grant_ask_release(grant, what, &message, &given, &detail);
+    if (status != PERMIT_OK) {
+        return async_refuse(client, status, detail);
+    }
+    request = async_request_create(client, message.type, "", callback, arg);
     if (request == NULL) {
         status = PERMIT_E_NOMEM;
     } else if (grant->is_local) {
-        async_release_locally(client, grant, permits, request);
+        async_release_locally(client, grant, &given, request);
     } else {
-        status = release(client, grant, permits, request);
+        request->given = given;
+        status = release(client, grant, &message, request);
     }
     if (status != PERMIT_OK) {
         memory_give(&client->settings.allocator, request);
@@ -325,6 +350,55 @@ enum permit_status permit_async_release(struct permit_grant *grant,
     }
     async_settle(client);
     return PERMIT_OK;
+}
+
+enum permit_status permit_async_release(struct permit_grant *grant,
+                                        uint32_t permits,
+                                        permit_callback callback, void *arg)
+{
+    const struct permit_part part = {grant->parts[0].semaphore, permits};
+
+    return run_release(
+        grant, &(struct grant_release){.parts = &part, .count = permits > 0},
+        callback, arg);
+}
+
+enum permit_status permit_async_release_parts(struct permit_grant *grant,
+                                              const struct permit_part *parts,
+                                              size_t count,
+                                              permit_callback callback,
+                                              void *arg)
+{
+    /* None is not all. */
+    return count == 0 ? PERMIT_E_INVALID
+                      : run_release(grant,
+                                    &(struct grant_release){.parts = parts,
+                                                            .count = count},
+                                    callback, arg);
+}
+
+enum permit_status permit_async_release_outcome(struct permit_grant *grant,
+                                                const void *outcome,
+                                                size_t outcome_bytes,
+                                                permit_callback callback,
+                                                void *arg)
+{
+    return run_release(
+        grant,
+        &(struct grant_release){.outcome = outcome_bytes == 0 ? "" : outcome,
+                                .outcome_bytes = outcome_bytes},
+        callback, arg);
+}
+
+enum permit_status permit_async_settle(struct permit_grant *grant,
+                                       const struct permit_part *actual,
+                                       size_t count, permit_callback callback,
+                                       void *arg)
+{
+    return run_release(grant,
+                       &(struct grant_release){
+                           .parts = actual, .count = count, .is_settle = true},
+                       callback, arg);
 }
 
 static enum permit_status renew(struct permit_async *client,

@@ -26,7 +26,8 @@ create_for(struct permit_async *client,
         return request;
     }
     request->kind = is_list ? message->list.kind : WIRE_LIST_SEMAPHORES;
-    request->list = list_create(&client->settings.allocator, request->kind);
+    request->list =
+        list_create(&client->settings.allocator, request->kind, request->name);
     if (request->list == NULL) {
         async_request_free(client, request);
         return NULL;

@@ -60,7 +60,7 @@ enum permit_status call_fail(struct call *call, enum permit_status status,
 
 void client_note(struct permit_client *client, const struct call *call)
 {
-    if (call->status != PERMIT_OK) {
+    if (call->status < PERMIT_OK) {
         (void)snprintf(client->error, sizeof(client->error), "%s", call->text);
     }
 }

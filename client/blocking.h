@@ -66,7 +66,8 @@ struct call {
     uint32_t page_count;
     bool has_waiting;
     struct wire_waiting waiting; /* Its strings are in waiting_text. */
-    char waiting_text[3][WIRE_TEXT_BYTES_MAX + 1];
+    char waiting_text[4][WIRE_TEXT_BYTES_MAX + 1];
+    struct permit_outcome *ret_outcome; /* Acquire; or NULL. */
 };
 
 /* ----------------------------------------------------------------- blocking.c
@@ -125,7 +126,7 @@ void client_cancel_locally(struct permit_client *client, struct call *call);
 
 /* As permit_grant_release(), of a local grant that is not released. Locked. */
 enum permit_status client_release_locally(struct permit_grant *grant,
-                                          uint32_t permits);
+                                          const struct grant_given *given);
 
 /* Tells those who waited here, and whose wait is over. Locked. */
 void client_end_local_waits(struct permit_client *client);

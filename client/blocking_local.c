@@ -52,7 +52,7 @@ void client_acquire_locally(struct permit_client *client, struct call *call,
     struct local_name *name;
 
     call->is_done = true;
-    if (call->grant == NULL ||
+    if (call->grant == NULL || !grant_may_be_local(call->grant) ||
         !local_limit_serves(&client->local, call->status)) {
         return;
     }
@@ -80,11 +80,11 @@ void client_cancel_locally(struct permit_client *client, struct call *call)
 }
 
 enum permit_status client_release_locally(struct permit_grant *grant,
-                                          uint32_t permits)
+                                          const struct grant_given *given)
 {
     struct permit_client *client = grant->client;
     enum permit_status status =
-        grant_release_local(grant, &client->local, permits);
+        grant_release_local(grant, &client->local, given);
 
     client_end_local_waits(client);
     (void)pthread_cond_broadcast(&client->changed);

@@ -57,7 +57,9 @@ struct core_event {
     /* ANSWER of an acquire or a Renew: the hold's deadline. LOST: nobody else
      * has it before, by the grace that the server gave. */
     int64_t until_ns;
-    uint64_t id; /* ANSWER: of the request. */
+    uint64_t id;  /* ANSWER: of the request. */
+    bool is_held; /* ANSWER PERMIT_OK of an acquire: there is a grant, for not
+                   * all was taken for good. */
     /* DOWN: the server may think this line whole, and its end to be the
      * session's: it is closed only when another is ready, or none is wanted. */
     bool is_silent;
@@ -67,8 +69,7 @@ struct core_event {
 };
 
 struct core_request {
-    /* What to ask; id and answered_below are the core's. Borrowed. An acquire
-     * has one part. */
+    /* What to ask; id and answered_below are the core's. Borrowed. */
     struct wire_client_message *message;
     int64_t answer_by_ns; /* The caller waits no longer. */
     void *arg;
@@ -126,7 +127,7 @@ int64_t core_next_deadline(const struct core *core);
  * A request past its deadline is answered PERMIT_E_NO_ANSWER; an acquire is
  * then cancelled, and what still comes of it given back. One that never left
  * for want of a line is PERMIT_E_DISCONNECTED, and never will; only a Release
- * leaves all the same. */
+ * and a Settle leave all the same. */
 enum permit_status core_ask(struct core *core,
                             const struct core_request *request,
                             uint64_t *ret_id);
@@ -137,11 +138,11 @@ enum permit_status core_ask(struct core *core,
  * the answer of such an acquire. */
 bool core_cancel(struct core *core, uint64_t acquire_id);
 
-/* Gives back `permits` of a grant, or with 0 all. As core_ask(); also
+/* Asks for a Release or a Settle of a grant. As core_ask(); also
  * PERMIT_E_EXPIRED if the grant went with its session. */
-enum permit_status core_release(struct core *core, uint64_t acquire_id,
-                                uint32_t permits, int64_t answer_by_ns,
-                                void *arg, uint64_t *ret_id);
+enum permit_status core_release(struct core *core,
+                                const struct core_request *request,
+                                uint64_t *ret_id);
 
 /* Until when the grant may be believed in by its hold: what a Renew that is
  * under way leaves of it; CORE_NEVER without a hold, 0 without a grant. */

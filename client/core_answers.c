@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core.h"
 
+#include <string.h>
+
 #include "core_private.h"
 
 /* ------------------------------------------------------------------ answers
@@ -51,19 +53,43 @@ static int64_t hold_until(const struct core *core,
     return core_hold_end(request->asked_ns + waited_ns, hold_ms);
 }
 
+/* Of a RATE nothing can be given back. */
 static void post_back(struct core *core, const struct request *request)
 {
     struct wire_client_message message = {.type = WIRE_POST};
+    const char *name = (const char *)request->frame + request->frame_bytes;
 
-    message.post.semaphore = request->semaphore;
-    message.post.permits = request->permits;
-    core_ask_silently(core, &message);
+    for (uint32_t i = 0; i < request->parts_count; i++) {
+        if ((request->consume >> i & 1) != 0) {
+            message.post.semaphore = name;
+            message.post.permits = request->permits[i];
+            core_ask_silently(core, &message);
+            name += strlen(name) + 1;
+        }
+    }
+}
+
+/* A grant of which nothing is held has ended already. Returns it, or NULL. */
+static struct held_grant *granted(struct core *core,
+                                  const struct request *request)
+{
+    struct held_grant *grant = core_find_grant(core, request->entry.id);
+
+    if (grant == NULL) {
+        return NULL;
+    }
+    grant->permits = core_held_permits(request, core->message.granted.taken);
+    if (grant->permits == 0 && !grant->settles) {
+        core_remove_grant(core, grant);
+        return NULL;
+    }
+    return grant;
 }
 
 static bool take_granted(struct core *core, struct request *request,
                          struct core_event *ret_event)
 {
-    struct held_grant *grant = core_find_grant(core, request->entry.id);
+    struct held_grant *grant = granted(core, request);
     bool is_cancelled = request->is_cancelled && grant != NULL;
     bool is_heard;
     int64_t hold_ms = hold_in_force(request, core->message.granted.hold_ms);
@@ -82,10 +108,11 @@ static bool take_granted(struct core *core, struct request *request,
         grant->hold_ms = hold_ms;
         grant->until_ns = until_ns;
         core_fall_due(core, until_ns);
-        if (request->is_silent || is_cancelled) {
+    }
+    if (request->is_silent || is_cancelled) {
+        if (grant != NULL) {
             core_give_back(core, grant);
         }
-    } else if (request->is_silent) {
         post_back(core, request);
     }
     if (core->message.granted.lost) {
@@ -96,8 +123,25 @@ static bool take_granted(struct core *core, struct request *request,
                     is_cancelled ? PERMIT_E_CANCELLED : PERMIT_OK, ret_event);
     if (is_heard) {
         ret_event->until_ns = until_ns;
+        ret_event->is_held = grant != NULL;
     }
     return is_heard;
+}
+
+/* A Release or a Settle says that there is no such grant. */
+static bool is_over(enum permit_status status)
+{
+    return status == PERMIT_E_NOT_HELD || status == PERMIT_E_EXPIRED;
+}
+
+static void end_settle(struct core *core, struct held_grant *grant,
+                       enum permit_status status)
+{
+    grant->settling--;
+    grant->settles = grant->settles && status != PERMIT_OK;
+    if (is_over(status) || (grant->permits == 0 && !grant->settles)) {
+        core_remove_grant(core, grant);
+    }
 }
 
 /* A handle that has not given all back hears of its end in any case: where the
@@ -111,13 +155,15 @@ static void end_release(struct core *core, const struct request *request,
     if (grant == NULL) {
         return;
     }
-    if (request->permits > 0) {
-        grant->releasing -= request->permits;
-        if (status == PERMIT_OK && request->permits < grant->permits) {
-            grant->permits -= request->permits;
+    if (request->type == WIRE_SETTLE) {
+        end_settle(core, grant, status);
+    } else if (request->released > 0) {
+        grant->releasing -= request->released;
+        if (status == PERMIT_OK &&
+            request->released < grant->permits + grant->settles) {
+            grant->permits -= request->released;
         }
-    } else if (status == PERMIT_OK || status == PERMIT_E_NOT_HELD ||
-               status == PERMIT_E_EXPIRED) {
+    } else if (status == PERMIT_OK || is_over(status)) {
         core_remove_grant(core, grant);
     } else {
         grant->is_releasing = false;
@@ -136,7 +182,16 @@ static const enum wire_server_type answers[WIRE_CLIENT_TYPE_COUNT] = {
     [WIRE_QUERY] = WIRE_SEMAPHORE, [WIRE_LIST] = WIRE_PAGE,
     [WIRE_DEFINE] = WIRE_DONE,     [WIRE_DELETE] = WIRE_DONE,
     [WIRE_RENEW] = WIRE_RENEWED,   [WIRE_VERIFY] = WIRE_DONE,
+    [WIRE_SETTLE] = WIRE_DONE,     [WIRE_WHY] = WIRE_DONE,
 };
+
+static bool may_answer(const struct request *request,
+                       enum wire_server_type type)
+{
+    return type == WIRE_REFUSED || type == WIRE_SERVER_UNKNOWN ||
+           type == answers[request->type] ||
+           (type == WIRE_JOINED && request->join);
+}
 
 /* Is a Renew of the same grant under way behind this one? */
 static bool is_overtaken(const struct request *renew)
@@ -193,6 +248,8 @@ static bool take_answer(struct core *core, struct request *request,
         status = core->message.refused.reason;
     } else if (core->message.type == WIRE_SERVER_UNKNOWN) {
         status = PERMIT_E_UNSUPPORTED; /* A newer server's answer. */
+    } else if (core->message.type == WIRE_JOINED) {
+        status = PERMIT_JOINED;
     } else if (request->type == WIRE_ACQUIRE) {
         return take_granted(core, request, ret_event);
     } else if (request->type == WIRE_RENEW) {
@@ -200,11 +257,12 @@ static bool take_answer(struct core *core, struct request *request,
     }
     if (request->type == WIRE_PING && status == PERMIT_OK) {
         core_alive(core, request->asked_ns);
-    } else if (request->type == WIRE_RELEASE) {
+    } else if (request->type == WIRE_RELEASE || request->type == WIRE_SETTLE) {
         end_release(core, request, status);
     } else if (request->type == WIRE_ACQUIRE) {
-        core->counters.waits_total +=
-            status == PERMIT_E_TIMEOUT || status == PERMIT_E_CANCELLED;
+        core->counters.waits_total += status == PERMIT_E_TIMEOUT ||
+                                      status == PERMIT_E_CANCELLED ||
+                                      status == PERMIT_JOINED;
         core_remove_grant(core, core_find_grant(core, request->entry.id));
     }
     return core_answer(core, request, status, ret_event);
@@ -291,9 +349,7 @@ bool core_take_message(struct core *core, struct core_event *ret_event)
     if (request == NULL && core->message.id < core->repeats_below) {
         return false; /* Its answer came, and crossed that it was sent again. */
     }
-    if (request == NULL ||
-        (type != WIRE_REFUSED && type != WIRE_SERVER_UNKNOWN &&
-         type != answers[request->type])) {
+    if (request == NULL || !may_answer(request, type)) {
         core_break(core, PERMIT_E_PROTOCOL,
                    "the server answered what was not asked");
         return false;

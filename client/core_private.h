@@ -44,14 +44,19 @@ struct request {
     void *arg;
     bool is_silent;    /* Nobody waits for it: the core's own, or given up. */
     bool is_cancelled; /* Acquire. */
-    bool consume;      /* Acquire. */
-    uint32_t permits;  /* Acquire; Release: 0 is all. */
-    int64_t hold_ms;   /* Acquire, Renew: asked for; 0: no limit. */
-    uint64_t grant;    /* Release, Renew: its acquire_id. */
-    char semaphore[WIRE_NAME_BYTES_MAX + 1]; /* Acquire. */
+    bool join;         /* Acquire. */
+    uint8_t consume;   /* Acquire: bit n is part n's. */
+    uint8_t parts_count;
+    uint32_t permits[WIRE_PARTS_MAX]; /* Acquire. */
+    uint64_t released;                /* Release: all parts'; 0 is all. */
+    int64_t hold_ms; /* Acquire, Renew: asked for; 0: no limit. */
+    uint64_t grant;  /* Release, Settle, Renew: its acquire_id. */
     size_t frame_bytes;
-    uint8_t frame[]; /* As it was asked first. */
+    /* As it was asked first; behind it the names of what is to be consumed,
+     * each with its NUL. */
+    uint8_t frame[];
 };
+_Static_assert(WIRE_PARTS_MAX <= 8, "a bit of `consume` for each part");
 
 struct held_grant {
     struct id_entry entry; /* By its acquire's id; first, as in request. */
@@ -59,13 +64,14 @@ struct held_grant {
     bool is_listed;        /* By the Welcome that is being taken. */
     bool is_releasing;     /* As a whole. */
     enum permit_loss loss; /* 0: it is not lost. */
+    bool settles;          /* It is kept, also, to be settled, */
+    uint32_t settling;     /* for which so many Settles are under way. */
     uint64_t grant_id;
-    uint32_t permits;
+    uint64_t permits;   /* Of all its parts, but what was taken for good. */
     uint64_t releasing; /* Permits of Releases of a part, under way. */
     int64_t hold_ms;    /* In force, or asked for; 0: no limit. */
     int64_t until_ns;   /* Its hold's end; CORE_NEVER without one. */
     void *arg;          /* NULL: nobody wants to hear of it. */
-    char semaphore[WIRE_NAME_BYTES_MAX + 1];
 };
 
 _Static_assert(sizeof(((struct permit_session_key *)NULL)->secret) ==
@@ -187,6 +193,10 @@ void core_release_silently(struct core *core, uint64_t acquire_id);
 
 /* Releases a grant that nobody wants. */
 void core_give_back(struct core *core, struct held_grant *grant);
+
+/* The permits of an acquire's parts, but for what is to be consumed or, bit n
+ * for part n, was taken for good. */
+uint64_t core_held_permits(const struct request *acquire, uint32_t taken);
 
 /* When a hold that counts from from_ns ends, for the client. */
 int64_t core_hold_end(int64_t from_ns, int64_t hold_ms);

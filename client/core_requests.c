@@ -40,12 +40,6 @@ void core_remove_grant(struct core *core, struct held_grant *grant)
     }
 }
 
-static void copy_name(char to[WIRE_NAME_BYTES_MAX + 1], const char *from)
-{
-    assert(strlen(from) <= WIRE_NAME_BYTES_MAX);
-    memcpy(to, from, strlen(from) + 1);
-}
-
 void core_fall_due(struct core *core, int64_t at_ns)
 {
     if (at_ns < core->due_ns) {
@@ -58,25 +52,63 @@ void core_fall_due(struct core *core, int64_t at_ns)
 static void note_acquire(struct request *request,
                          const struct wire_acquire *acquire)
 {
-    const struct wire_part *part = &acquire->parts[0];
+    char *name = (char *)request->frame + request->frame_bytes;
 
-    assert(acquire->parts_count == 1);
-    request->consume = part->consume;
-    request->permits = part->permits;
+    request->parts_count = (uint8_t)acquire->parts_count;
+    for (uint32_t i = 0; i < acquire->parts_count; i++) {
+        const struct wire_part *part = &acquire->parts[i];
+
+        request->permits[i] = part->permits;
+        if (part->consume) {
+            request->consume |= (uint8_t)(1u << i);
+            name = stpcpy(name, part->semaphore) + 1;
+        }
+    }
+    request->join = acquire->join;
     request->hold_ms = acquire->hold_ms;
     if (acquire->wait_ms > 0) {
         request->wait_until_ns =
             core_add_ns(request->asked_ns, core_ns_from_ms(acquire->wait_ms));
     }
-    copy_name(request->semaphore, part->semaphore);
 }
 
-static void note_release(struct request *request,
-                         const struct wire_release *release)
+/* Of the names that are kept beside its frame. */
+static size_t names_bytes(const struct wire_client_message *message)
 {
-    request->grant = release->acquire_id;
-    request->permits =
-        release->parts_count == 0 ? 0 : release->parts[0].permits;
+    const struct wire_acquire *acquire = &message->acquire;
+    size_t bytes = 0;
+
+    if (message->type != WIRE_ACQUIRE) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < acquire->parts_count; i++) {
+        if (acquire->parts[i].consume) {
+            bytes += strlen(acquire->parts[i].semaphore) + 1;
+        }
+    }
+    return bytes;
+}
+
+uint64_t core_held_permits(const struct request *acquire, uint32_t taken)
+{
+    uint64_t permits = 0;
+
+    for (uint32_t i = 0; i < acquire->parts_count; i++) {
+        if (((taken | acquire->consume) >> i & 1) == 0) {
+            permits += acquire->permits[i];
+        }
+    }
+    return permits;
+}
+
+static uint64_t released_permits(const struct wire_release *release)
+{
+    uint64_t permits = 0;
+
+    for (uint32_t i = 0; i < release->parts_count; i++) {
+        permits += release->parts[i].permits;
+    }
+    return permits;
 }
 
 /* A hold that is to be shorter is so from now on: the server may know of it
@@ -124,10 +156,9 @@ static void expect_grant(struct core *core, struct held_grant *grant,
                          const struct request *request, void *arg)
 {
     grant->entry.id = request->entry.id;
-    grant->permits = request->permits;
+    grant->permits = core_held_permits(request, 0);
     grant->until_ns = CORE_NEVER;
     grant->arg = arg;
-    copy_name(grant->semaphore, request->semaphore);
     id_table_add(&core->grants, &grant->entry);
 }
 
@@ -146,7 +177,8 @@ static struct request *make_request(struct core *core,
     message->answered_below = oldest == NULL ? message->id : oldest->id;
     bytes = wire_encode_client(message, frame, sizeof(frame));
     assert(bytes > 0);
-    request = memory_take(&core->allocator, sizeof(*request) + bytes);
+    request = memory_take(&core->allocator,
+                          sizeof(*request) + bytes + names_bytes(message));
     if (request == NULL) {
         return NULL;
     }
@@ -161,8 +193,9 @@ static struct request *make_request(struct core *core,
     memcpy(request->frame, frame, bytes);
     if (message->type == WIRE_ACQUIRE) {
         note_acquire(request, &message->acquire);
-    } else if (message->type == WIRE_RELEASE) {
-        note_release(request, &message->release);
+    } else if (message->type == WIRE_RELEASE || message->type == WIRE_SETTLE) {
+        request->grant = message->release.acquire_id;
+        request->released = released_permits(&message->release);
     } else if (message->type == WIRE_RENEW) {
         note_renew(core, request, message);
     }
@@ -174,10 +207,11 @@ static enum permit_status ask(struct core *core,
                               const struct core_request *from, uint64_t *ret_id)
 {
     struct wire_client_message *message = from->message;
-    bool makes_grant =
-        message->type == WIRE_ACQUIRE && !message->acquire.parts[0].consume;
     struct request *request = make_request(core, from);
     struct held_grant *grant = NULL;
+    bool makes_grant =
+        request != NULL && message->type == WIRE_ACQUIRE &&
+        (message->acquire.settle || core_held_permits(request, 0) > 0);
 
     if (makes_grant) {
         grant = memory_take(&core->allocator, sizeof(*grant));
@@ -196,6 +230,7 @@ static enum permit_status ask(struct core *core,
     }
     if (grant != NULL) {
         expect_grant(core, grant, request, from->grant_arg);
+        grant->settles = message->acquire.settle;
     }
     core_fall_due(core, request->deadline_ns);
     *ret_id = message->id;
@@ -280,32 +315,30 @@ bool core_cancel(struct core *core, uint64_t acquire_id)
     return true;
 }
 
-enum permit_status core_release(struct core *core, uint64_t acquire_id,
-                                uint32_t permits, int64_t answer_by_ns,
-                                void *arg, uint64_t *ret_id)
+enum permit_status core_release(struct core *core,
+                                const struct core_request *request,
+                                uint64_t *ret_id)
 {
-    struct wire_client_message message = {.type = WIRE_RELEASE};
-    const struct core_request request = {
-        .message = &message, .answer_by_ns = answer_by_ns, .arg = arg};
-    struct held_grant *grant = core_find_grant(core, acquire_id);
+    const struct wire_client_message *message = request->message;
+    struct held_grant *grant =
+        core_find_grant(core, message->release.acquire_id);
     enum permit_status status;
 
     if (grant == NULL || grant->loss == PERMIT_LOSS_SESSION ||
         !core_is_open(core)) {
         return PERMIT_E_EXPIRED;
     }
-    message.release.acquire_id = acquire_id;
-    if (permits > 0) {
-        message.release.parts_count = 1;
-        message.release.parts[0].semaphore = grant->semaphore;
-        message.release.parts[0].permits = permits;
-    }
-    status = core_ask(core, &request, ret_id);
+    status = core_ask(core, request, ret_id);
     if (status != PERMIT_OK) {
         return status;
     }
-    grant->is_releasing = grant->is_releasing || permits == 0;
-    grant->releasing += permits;
+    if (message->type == WIRE_SETTLE) {
+        grant->settling++;
+    } else if (message->release.parts_count == 0) {
+        grant->is_releasing = true;
+    } else {
+        grant->releasing += released_permits(&message->release);
+    }
     return PERMIT_OK;
 }
 

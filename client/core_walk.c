@@ -10,9 +10,12 @@ static enum permit_status outcome_of(const struct core *core,
 {
     bool only_asks = request->type == WIRE_PING ||
                      request->type == WIRE_QUERY ||
-                     request->type == WIRE_LIST || request->type == WIRE_VERIFY;
+                     request->type == WIRE_LIST ||
+                     request->type == WIRE_VERIFY || request->type == WIRE_WHY;
+    bool is_given_back =
+        request->type == WIRE_RELEASE || request->type == WIRE_SETTLE;
 
-    if (request->type == WIRE_RELEASE && !core_was_sent(core, request)) {
+    if (is_given_back && !core_was_sent(core, request)) {
         return PERMIT_E_EXPIRED; /* Its grant went with the session. */
     }
     if (!core_was_sent(core, request) && !core->was_welcome) {
@@ -29,7 +32,8 @@ static bool is_next_session_s(const struct core *core,
                               const struct request *request)
 {
     return !core_was_sent(core, request) && request->type != WIRE_RELEASE &&
-           request->type != WIRE_RENEW && request->type != WIRE_CANCEL;
+           request->type != WIRE_SETTLE && request->type != WIRE_RENEW &&
+           request->type != WIRE_CANCEL;
 }
 
 /* Ends what the server will not answer. Returns true if that made an event. */
@@ -60,7 +64,8 @@ static void give_up(struct core *core, struct request *request,
                                      .text = "",
                                      .until_ns = CORE_NEVER,
                                      .id = request->entry.id};
-    if (is_unsent && request->type != WIRE_RELEASE) {
+    if (is_unsent && request->type != WIRE_RELEASE &&
+        request->type != WIRE_SETTLE) {
         ret_event->status =
             request->is_cancelled ? PERMIT_E_CANCELLED : PERMIT_E_DISCONNECTED;
         ret_event->text = request->is_cancelled ? "" : "no connection in time";
@@ -80,8 +85,11 @@ static void give_up(struct core *core, struct request *request,
 
 static bool is_unlisted(const struct held_grant *grant)
 {
+    bool is_kept = (grant->settles && grant->settling == 0) ||
+                   grant->releasing < grant->permits;
+
     return grant->is_granted && !grant->is_listed && !grant->is_releasing &&
-           grant->releasing < grant->permits;
+           is_kept;
 }
 
 /* On a line that goes on with the session. */

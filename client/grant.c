@@ -12,20 +12,70 @@
 #include "memory.h"
 #include "transport.h"
 
-struct permit_grant *grant_create(const struct permit_allocator *allocator,
-                                  const struct belief *belief, uint32_t permits)
+bool grant_is_needed(const struct wire_acquire *acquire)
 {
-    size_t slots_max = permits <= PERMIT_SLOTS_MAX ? permits : 0;
-    struct permit_grant *grant = memory_take(
-        allocator, sizeof(*grant) + slots_max * sizeof(grant->slots[0]));
+    bool is_needed = acquire->settle;
+
+    for (uint32_t i = 0; i < acquire->parts_count; i++) {
+        is_needed = is_needed || !acquire->parts[i].consume;
+    }
+    return is_needed;
+}
+
+bool grant_may_be_local(const struct permit_grant *grant)
+{
+    return grant->parts_count == 1 && !atomic_load(&grant->is_to_settle);
+}
+
+static size_t slots_max(const struct wire_part *part)
+{
+    return part->permits <= PERMIT_SLOTS_MAX ? part->permits : 0;
+}
+
+static size_t bytes_of(const struct wire_acquire *acquire)
+{
+    size_t bytes = sizeof(struct permit_grant);
+
+    for (uint32_t i = 0; i < acquire->parts_count; i++) {
+        bytes += sizeof(struct grant_part) +
+                 slots_max(&acquire->parts[i]) * sizeof(uint32_t) +
+                 strlen(acquire->parts[i].semaphore) + 1;
+    }
+    return bytes;
+}
+
+struct permit_grant *grant_create(const struct permit_allocator *allocator,
+                                  const struct belief *belief,
+                                  const struct wire_acquire *acquire)
+{
+    struct permit_grant *grant = memory_take(allocator, bytes_of(acquire));
+    uint32_t *slots;
+    char *name;
 
     if (grant == NULL) {
         return NULL;
     }
     grant->allocator = *allocator;
     grant->belief = belief;
-    atomic_init(&grant->permits, permits);
     atomic_init(&grant->event_fd, -1);
+    atomic_init(&grant->is_to_settle, acquire->settle);
+    grant->parts_count = acquire->parts_count;
+    slots = (uint32_t *)(void *)&grant->parts[acquire->parts_count];
+    for (uint32_t i = 0; i < acquire->parts_count; i++) {
+        const struct wire_part *from = &acquire->parts[i];
+        struct grant_part *part = &grant->parts[i];
+
+        atomic_init(&part->permits, from->permits);
+        part->is_taken = from->consume;
+        part->slots = slots;
+        part->slots_max = slots_max(from);
+        slots += part->slots_max;
+    }
+    name = (char *)slots;
+    for (uint32_t i = 0; i < acquire->parts_count; i++) {
+        grant->parts[i].semaphore = name;
+        name = stpcpy(name, acquire->parts[i].semaphore) + 1;
+    }
     return grant;
 }
 
@@ -72,26 +122,35 @@ void grant_list_remove(struct grant_list *list, struct permit_grant *grant)
 }
 
 /* The server says nothing for which there is no room. */
-static void take_slots(struct permit_grant *grant, const uint32_t *slots,
-                       uint32_t count)
+static void take_slots(struct grant_part *part,
+                       const struct permit_part_info *from)
 {
-    uint32_t permits = atomic_load(&grant->permits);
-
-    if (permits <= PERMIT_SLOTS_MAX && count <= permits && count > 0) {
-        memcpy(grant->slots, slots, count * sizeof(*slots));
-        grant->slots_count = count;
+    if (strcmp(part->semaphore, from->semaphore) == 0 &&
+        from->slots_count <= part->slots_max && from->slots_count > 0) {
+        memcpy(part->slots, from->slots,
+               from->slots_count * sizeof(*from->slots));
+        part->slots_count = from->slots_count;
     }
 }
 
 void grant_take(struct permit_grant *grant, const struct core_event *event)
 {
+    bool settles = atomic_load(&grant->is_to_settle);
+
     grant->id = event->message->granted.grant_id;
     grant->fence = event->message->granted.fence;
     grant->waited_ms = event->message->granted.waited_ms;
     atomic_store(&grant->until_ns, event->until_ns);
-    if (event->message->granted.parts_count > 0) {
-        take_slots(grant, event->message->granted.parts[0].slots,
-                   event->message->granted.parts[0].slots_count);
+    for (uint32_t i = 0; i < grant->parts_count; i++) {
+        struct grant_part *part = &grant->parts[i];
+
+        part->is_taken |= (event->message->granted.taken >> i & 1) != 0;
+        if (part->is_taken && !settles) {
+            atomic_store(&part->permits, 0);
+        }
+        for (uint32_t j = 0; j < event->message->granted.parts_count; j++) {
+            take_slots(part, &event->message->granted.parts[j]);
+        }
     }
 }
 
@@ -116,17 +175,19 @@ void grant_take_local(struct permit_grant *grant, struct local_name *name)
 
 enum permit_status grant_release_local(struct permit_grant *grant,
                                        struct local_limit *limit,
-                                       uint32_t permits)
+                                       const struct grant_given *given)
 {
-    uint32_t left = atomic_load(&grant->permits);
+    uint32_t left = atomic_load(&grant->parts[0].permits);
 
-    permits = permits == 0 ? left : permits;
-    if (permits > left) {
+    if (given->is_settle) {
+        return PERMIT_E_INVALID;
+    }
+    if (given->is_too_much) {
         return PERMIT_E_OVER_RELEASE;
     }
-    atomic_store(&grant->permits, left - permits);
-    atomic_store(&grant->is_released, permits == left);
-    local_limit_give(limit, grant->local, permits);
+    atomic_store(&grant->parts[0].permits, left - given->permits[0]);
+    atomic_store(&grant->is_released, given->is_whole);
+    local_limit_give(limit, grant->local, given->permits[0]);
     return PERMIT_OK;
 }
 
@@ -214,13 +275,6 @@ void grant_lose_by_clock(struct permit_grant *grant)
     }
 }
 
-bool grant_is_given_back(enum permit_status status)
-{
-    return status == PERMIT_OK || status == PERMIT_E_NOT_HELD ||
-           status == PERMIT_E_EXPIRED || status == PERMIT_E_NO_ANSWER ||
-           status == PERMIT_E_OUTCOME_UNKNOWN;
-}
-
 bool permit_grant_is_valid(const struct permit_grant *grant)
 {
     return grant_believed_until(grant) > clock_now_ns();
@@ -280,17 +334,36 @@ uint64_t permit_grant_fence(const struct permit_grant *grant)
 
 uint32_t permit_grant_permits(const struct permit_grant *grant)
 {
-    return atomic_load(&grant->permits);
+    return atomic_load(&grant->parts[0].permits);
+}
+
+size_t permit_grant_part(const struct permit_grant *grant, size_t index,
+                         struct permit_part_info *ret_part)
+{
+    const struct grant_part *part = &grant->parts[index];
+    uint32_t permits;
+
+    if (index < grant->parts_count) {
+        permits = atomic_load(&part->permits);
+        /* Of what came back in part the highest went first. */
+        *ret_part = (struct permit_part_info){
+            .semaphore = part->semaphore,
+            .permits = permits,
+            .slots_count =
+                permits < part->slots_count ? permits : part->slots_count,
+            .slots = part->slots};
+    }
+    return grant->parts_count;
 }
 
 const uint32_t *permit_grant_slots(const struct permit_grant *grant,
                                    size_t *ret_count)
 {
-    uint32_t permits = atomic_load(&grant->permits);
+    struct permit_part_info part;
 
-    /* Of what came back in part the highest went first. */
-    *ret_count = permits < grant->slots_count ? permits : grant->slots_count;
-    return grant->slots;
+    (void)permit_grant_part(grant, 0, &part);
+    *ret_count = part.slots_count;
+    return part.slots;
 }
 
 int64_t permit_grant_waited_ms(const struct permit_grant *grant)

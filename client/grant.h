@@ -14,6 +14,7 @@
 
 #include "permit/request.h"
 #include "permit/result.h"
+#include "wire.h"
 
 struct async_request;
 struct core_event;
@@ -34,6 +35,25 @@ struct grant_list {
     struct permit_grant *last;
 };
 
+/* One of its semaphores. */
+struct grant_part {
+    const char *semaphore;    /* The grant's own. */
+    _Atomic uint32_t permits; /* Not given back, or not settled yet. */
+    bool is_taken;            /* For good. */
+    uint32_t slots_count;     /* When it was granted; 0: none. */
+    uint32_t *slots;          /* Room for one a permit, if there may be some. */
+    size_t slots_max;
+};
+
+/* What a Release or a Settle does to the handle until its answer. */
+struct grant_given {
+    bool is_settle;
+    bool is_whole;
+    bool is_too_much; /* More than there is: the server will say so. */
+    bool is_late;     /* It was not protected any more. */
+    uint32_t permits[WIRE_PARTS_MAX]; /* Of its parts. */
+};
+
 struct permit_grant {
     /* Whose it is: one of the two, NULL once that is gone. */
     struct permit_client *client;
@@ -50,8 +70,6 @@ struct permit_grant {
     uint64_t id;
     uint64_t fence;
     int64_t waited_ms;
-    _Atomic uint32_t permits;       /* Not given back yet. */
-    uint32_t slots_count;           /* When it was granted; 0: none. */
     _Atomic int64_t until_ns;       /* Of its hold. */
     _Atomic int loss;               /* enum permit_loss, or 0. */
     _Atomic int64_t grace_until_ns; /* Once it is lost. */
@@ -65,13 +83,21 @@ struct permit_grant {
     struct async_request *requests; /* Releases and Renews under way. */
     struct permit_grant *next;
     struct permit_grant *previous;
-    uint32_t slots[]; /* Room for one a permit, if there may be slots. */
+    atomic_bool is_to_settle;
+    uint32_t parts_count;
+    struct grant_part parts[]; /* Their slots and names are behind them. */
 };
 
-/* Returns NULL without memory. */
+/* One for what is to be acquired. Returns NULL without memory. */
 struct permit_grant *grant_create(const struct permit_allocator *allocator,
                                   const struct belief *belief,
-                                  uint32_t permits);
+                                  const struct wire_acquire *acquire);
+
+/* May an acquire hold something? Else it makes no grant. */
+bool grant_is_needed(const struct wire_acquire *acquire);
+
+/* Is it one that the client might grant by itself? */
+bool grant_may_be_local(const struct permit_grant *grant);
 
 /* Closes and frees; asks nothing. Accepts NULL. */
 void grant_free(struct permit_grant *grant);
@@ -93,11 +119,11 @@ void grant_set_hold(struct permit_grant *grant, int64_t until_ns);
  * a wait of its got. */
 void grant_take_local(struct permit_grant *grant, struct local_name *name);
 
-/* Gives back `permits` of such a grant that is not released, 0: all. Returns
- * PERMIT_OK or PERMIT_E_OVER_RELEASE. */
+/* Gives back that much of such a grant that is not released. Returns PERMIT_OK,
+ * PERMIT_E_OVER_RELEASE or PERMIT_E_INVALID (a Settle). */
 enum permit_status grant_release_local(struct permit_grant *grant,
                                        struct local_limit *limit,
-                                       uint32_t permits);
+                                       const struct grant_given *given);
 
 /* It is lost: readable and not valid from now on. event is its LOST. */
 void grant_lose(struct permit_grant *grant, const struct core_event *event);
@@ -113,8 +139,33 @@ bool grant_was_unprotected(const struct permit_grant *grant);
  * say so. */
 void grant_lose_by_clock(struct permit_grant *grant);
 
-/* Is the grant given back for all that the client can know, after a whole
- * release that ended with `status`? Else it may be tried again. */
-bool grant_is_given_back(enum permit_status status);
+/* ----------------------------------------------------------- grant_release.c
+ */
+
+/* What is to be given back or settled. Borrowed. */
+struct grant_release {
+    const struct permit_part *parts;
+    size_t count; /* Release: 0 is all. */
+    bool is_settle;
+    const void *outcome; /* With all; NULL: none. */
+    size_t outcome_bytes;
+};
+
+/* Fills in the message, and what it does to the handle. Returns PERMIT_OK, or
+ * PERMIT_E_INVALID with *ret_detail set. */
+enum permit_status grant_ask_release(const struct permit_grant *grant,
+                                     const struct grant_release *release,
+                                     struct wire_client_message *ret_message,
+                                     struct grant_given *ret_given,
+                                     const char **ret_detail);
+
+/* It is asked for: the handle holds that no more. */
+void grant_begin_release(struct permit_grant *grant, struct grant_given *given);
+
+/* It ended with `status`: what was not given back is the handle's again.
+ * Returns the status for the caller. */
+enum permit_status grant_end_release(struct permit_grant *grant,
+                                     const struct grant_given *given,
+                                     enum permit_status status);
 
 #endif

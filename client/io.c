@@ -9,6 +9,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "ask.h"
 #include "clock.h"
 #include "list.h"
 #include "lookup.h"
@@ -123,7 +124,7 @@ static void call_end(const struct permit_client *client, struct call *call,
     const struct wire_server_message *message = event->message;
 
     call->status = event->status;
-    if (event->status == PERMIT_OK) {
+    if (event->status >= PERMIT_OK) {
         return;
     }
     if (message == NULL) {
@@ -135,10 +136,25 @@ static void call_end(const struct permit_client *client, struct call *call,
                     *event->text != '\0' ? event->text
                                          : permit_strerror(event->status));
     if (message->type == WIRE_REFUSED) {
-        call->refusal = (struct permit_refusal){
-            .position = message->refused.position,
-            .permits_in_the_way = message->refused.permits_in_the_way,
-            .retry_after_ms = message->refused.retry_after_ms};
+        ask_read_refusal(&message->refused, &call->refusal);
+    }
+}
+
+static void take_granted(struct call *call, const struct core_event *event)
+{
+    if (event->is_held) {
+        grant_take(call->grant, event);
+    } else {
+        grant_free(call->grant);
+        call->grant = NULL;
+    }
+}
+
+static void take_outcome(struct call *call, struct wire_bytes outcome)
+{
+    if (call->ret_outcome != NULL) {
+        call->ret_outcome->bytes = outcome.length;
+        memcpy(call->ret_outcome->data, outcome.data, outcome.length);
     }
 }
 
@@ -150,9 +166,10 @@ static void take_answer(struct permit_client *client,
     struct call *call = event->arg;
 
     call_end(client, call, event);
-    if (event->status == PERMIT_OK && message->type == WIRE_GRANTED &&
-        call->grant != NULL) {
-        grant_take(call->grant, event);
+    if (event->status == PERMIT_OK && message->type == WIRE_GRANTED) {
+        take_granted(call, event);
+    } else if (event->status == PERMIT_JOINED) {
+        take_outcome(call, message->joined.outcome);
     } else if (event->status == PERMIT_OK && message->type == WIRE_RENEWED) {
         grant_set_hold(call->grant, event->until_ns);
     } else if (event->status == PERMIT_OK && message->type == WIRE_POSTED) {
@@ -182,6 +199,7 @@ static void take_waiting(const struct core_event *event)
     oldest->name = keep_text(call, 0, oldest->name);
     oldest->host = keep_text(call, 1, oldest->host);
     oldest->purpose = keep_text(call, 2, oldest->purpose);
+    call->waiting.semaphore = keep_text(call, 3, call->waiting.semaphore);
     call->has_waiting = true;
     call_wake(call);
 }

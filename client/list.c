@@ -8,7 +8,7 @@
 /* No daemon has more rows than this: its own limits are far below. */
 #define ROWS_MAX 16777216u
 
-/* The strings, labels and slots of one page. */
+/* The strings, labels, parts and slots of one page. */
 struct texts {
     struct texts *next;
     char bytes[];
@@ -17,6 +17,7 @@ struct texts {
 struct permit_list {
     struct permit_allocator allocator;
     enum wire_list_kind kind;
+    const char *name; /* Borrowed, as long as rows come. */
     size_t count;
     union {
         void *rows;
@@ -29,13 +30,14 @@ struct permit_list {
 };
 
 struct permit_list *list_create(const struct permit_allocator *allocator,
-                                enum wire_list_kind kind)
+                                enum wire_list_kind kind, const char *name)
 {
     struct permit_list *list = memory_take(allocator, sizeof(*list));
 
     if (list != NULL) {
         list->allocator = *allocator;
         list->kind = kind;
+        list->name = name;
     }
     return list;
 }
@@ -61,8 +63,8 @@ void permit_list_destroy(struct permit_list *list)
 /* ------------------------------------------------------------------- strings
  */
 
-/* Counts the bytes of strings, labels and slots, or with `to` moves them there.
- */
+/* Counts the bytes of strings, labels, parts and slots, or with `to` moves them
+ * there. */
 struct mover {
     char *to; /* NULL: only count. */
     size_t bytes;
@@ -114,10 +116,10 @@ static void move_labels(struct mover *mover, const struct permit_label **labels,
     *labels = moved != NULL ? moved : *labels;
 }
 
-static void move_slots(struct mover *mover, struct permit_holder_info *holder)
+static void move_slots(struct mover *mover, struct permit_part_info *part)
 {
     const size_t align = _Alignof(uint32_t);
-    size_t bytes = holder->slots_count * sizeof(*holder->slots);
+    size_t bytes = part->slots_count * sizeof(*part->slots);
 
     if (bytes == 0) {
         return;
@@ -126,10 +128,73 @@ static void move_slots(struct mover *mover, struct permit_holder_info *holder)
     if (mover->to != NULL) {
         uint32_t *moved = (void *)(mover->to + mover->bytes);
 
-        memcpy(moved, holder->slots, bytes);
-        holder->slots = moved;
+        memcpy(moved, part->slots, bytes);
+        part->slots = moved;
     }
     mover->bytes += bytes;
+}
+
+static void move_parts(struct mover *mover,
+                       const struct permit_part_info **parts, uint32_t count)
+{
+    const size_t align = _Alignof(struct permit_part_info);
+    struct permit_part_info *moved = NULL;
+
+    mover->bytes = (mover->bytes + align - 1) / align * align;
+    if (mover->to != NULL) {
+        moved = (void *)(mover->to + mover->bytes);
+    }
+    mover->bytes += count * sizeof(*moved);
+    for (uint32_t i = 0; i < count; i++) {
+        struct permit_part_info part = (*parts)[i];
+
+        move(mover, &part.semaphore);
+        move_slots(mover, &part);
+        if (moved != NULL) {
+            moved[i] = part;
+        }
+    }
+    *parts = moved != NULL ? moved : *parts;
+}
+
+/* A row is of the semaphore that was listed, whichever part that is. */
+static void choose_part(const char *listed, uint32_t count,
+                        const struct permit_part_info *parts,
+                        struct permit_part_info *chosen)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(parts[i].semaphore, listed) == 0) {
+            *chosen = parts[i];
+        }
+    }
+}
+
+static void move_holder(struct mover *mover, const char *listed,
+                        struct permit_holder_info *row)
+{
+    struct permit_part_info chosen = {.semaphore = row->semaphore};
+
+    move(mover, &chosen.semaphore);
+    move_client(mover, &row->client);
+    move_labels(mover, &row->labels, row->labels_count);
+    move_parts(mover, &row->parts, row->parts_count);
+    choose_part(listed, row->parts_count, row->parts, &chosen);
+    row->semaphore = chosen.semaphore;
+    row->slots = chosen.slots;
+    row->slots_count = chosen.slots_count;
+}
+
+static void move_waiter(struct mover *mover, const char *listed,
+                        struct permit_waiter_info *row)
+{
+    struct permit_part_info chosen = {.semaphore = row->semaphore};
+
+    move(mover, &chosen.semaphore);
+    move_client(mover, &row->client);
+    move_labels(mover, &row->labels, row->labels_count);
+    move_parts(mover, &row->parts, row->parts_count);
+    choose_part(listed, row->parts_count, row->parts, &chosen);
+    row->semaphore = chosen.semaphore;
 }
 
 static void move_rows(struct mover *mover, struct permit_list *list,
@@ -138,17 +203,11 @@ static void move_rows(struct mover *mover, struct permit_list *list,
     for (size_t i = first; i < end; i++) {
         if (list->kind == WIRE_LIST_SEMAPHORES) {
             move(mover, &list->semaphores[i].name);
+            move(mover, &list->semaphores[i].template_name);
         } else if (list->kind == WIRE_LIST_HOLDERS) {
-            move(mover, &list->holders[i].semaphore);
-            move_client(mover, &list->holders[i].client);
-            move_labels(mover, &list->holders[i].labels,
-                        list->holders[i].labels_count);
-            move_slots(mover, &list->holders[i]);
+            move_holder(mover, list->name, &list->holders[i]);
         } else {
-            move(mover, &list->waiters[i].semaphore);
-            move_client(mover, &list->waiters[i].client);
-            move_labels(mover, &list->waiters[i].labels,
-                        list->waiters[i].labels_count);
+            move_waiter(mover, list->name, &list->waiters[i]);
         }
     }
 }

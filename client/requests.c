@@ -65,6 +65,34 @@ enum permit_status permit_post(struct permit_client *client,
     return status;
 }
 
+enum permit_status permit_why(struct permit_client *client,
+                              const struct permit_acquire_request *request)
+{
+    struct permit_acquire_request own;
+    struct wire_client_message message;
+    enum permit_status status;
+    const char *detail = "";
+    struct call call;
+
+    if (client_is_forked(client)) {
+        return PERMIT_E_FORKED;
+    }
+    call_init(&call);
+    status = ask_read_acquire(request, &own, &detail);
+    if (status == PERMIT_OK) {
+        status = ask_why(&own, &message, &detail);
+    }
+    if (status != PERMIT_OK) {
+        return call_refuse(client, &call, status, detail);
+    }
+    status = client_call(client, &message, &call);
+    if (own.ret_refusal != NULL) {
+        *own.ret_refusal = call.refusal;
+    }
+    call_deinit(&call);
+    return status;
+}
+
 enum permit_status permit_define(struct permit_client *client,
                                  const char *semaphore,
                                  const struct permit_definition *definition)
@@ -109,7 +137,9 @@ static enum permit_status ask_pages(struct permit_client *client,
     struct call call;
 
     call_init(&call);
-    call.list = list_create(&client->settings.allocator, kind);
+    call.list =
+        list_create(&client->settings.allocator, kind,
+                    message->type == WIRE_LIST ? message->list.name : "");
     if (call.list == NULL) {
         return call_refuse(client, &call, PERMIT_E_NOMEM, "out of memory");
     }

@@ -144,6 +144,8 @@ struct permit_answer {
     struct permit_list *list;   /* Query and lists: the receiver's, to be
                                  * destroyed; else NULL. */
     uint64_t available;         /* Post: the value afterwards. */
+    const void *outcome;        /* PERMIT_JOINED: a holder's. */
+    size_t outcome_bytes;
 };
 
 typedef void (*permit_callback)(void *arg, const struct permit_answer *answer);
@@ -161,8 +163,8 @@ typedef void (*permit_callback)(void *arg, const struct permit_answer *answer);
  * PERMIT_E_CLOSED. No answer comes later than answer_timeout_ms after the wait:
  * then PERMIT_E_NO_ANSWER. A list has that time for each of its pages. */
 
-/* Acquires all permits of *request or none; answer->grant is the receiver's. If
- * the request was to consume, there is none. The callback is needed; if this
+/* Acquires all permits of *request or none; answer->grant is the receiver's. Of
+ * what was taken for good there is none. The callback is needed; if this
  * does not return PERMIT_OK it is never called. What is granted locally, as
  * permit_acquire() says, is told by the callback too.
  * *ret_request_id, if not NULL, is for permit_async_cancel(). */
@@ -189,6 +191,21 @@ PERMIT_API enum permit_status permit_async_release(struct permit_grant *grant,
                                                    permit_callback callback,
                                                    void *arg);
 
+/* The same, as permit_grant_release_parts(), permit_grant_release_outcome() and
+ * permit_grant_settle(). */
+PERMIT_API enum permit_status
+permit_async_release_parts(struct permit_grant *grant,
+                           const struct permit_part *parts, size_t count,
+                           permit_callback callback, void *arg);
+PERMIT_API enum permit_status
+permit_async_release_outcome(struct permit_grant *grant, const void *outcome,
+                             size_t outcome_bytes, permit_callback callback,
+                             void *arg);
+PERMIT_API enum permit_status
+permit_async_settle(struct permit_grant *grant,
+                    const struct permit_part *actual, size_t count,
+                    permit_callback callback, void *arg);
+
 /* Counts the hold of the grant anew, as permit_grant_renew(). The callback may
  * be NULL; it comes even if the grant is destroyed meanwhile. Also returns
  * PERMIT_E_NOT_HELD and PERMIT_E_EXPIRED, without a callback. */
@@ -197,8 +214,12 @@ PERMIT_API enum permit_status permit_async_renew(struct permit_grant *grant,
                                                  permit_callback callback,
                                                  void *arg);
 
-/* As the blocking calls of their names. The callback may be NULL, but for query
- * and the lists. */
+/* As the blocking calls of their names. The callback may be NULL, but for why,
+ * query and the lists. */
+PERMIT_API enum permit_status
+permit_async_why(struct permit_async *client,
+                 const struct permit_acquire_request *request,
+                 permit_callback callback, void *arg);
 PERMIT_API enum permit_status
 permit_async_post(struct permit_async *client, const char *semaphore,
                   uint32_t permits, permit_callback callback, void *arg);

@@ -119,27 +119,35 @@ permit_client_counters(struct permit_client *client,
  * answer_timeout_ms after wait_ms.
  *
  * On PERMIT_OK the caller owns *ret_grant, to be given back with
- * permit_grant_release() and freed with permit_grant_destroy(). If the request
- * is to consume there is none: *ret_grant is NULL then, and ret_grant may be
- * NULL itself. On anything else it is untouched.
+ * permit_grant_release() and freed with permit_grant_destroy(). If all of it
+ * was taken for good (of RATEs, or with `consume`), and is not to be settled,
+ * there is none: *ret_grant is NULL then; and if all is to be consumed
+ * ret_grant may be NULL itself. On anything else it is untouched. Several
+ * semaphores are one grant: nobody deadlocks, in whatever order he names them.
  *
- * Outcomes: PERMIT_E_WOULD_BLOCK, PERMIT_E_TIMEOUT, PERMIT_E_QUEUE_FULL,
- * PERMIT_E_IMPOSSIBLE, PERMIT_E_DRAINING, PERMIT_E_LIMIT_MISMATCH,
- * PERMIT_E_NOT_FOUND, PERMIT_E_CANCELLED (by cancel_fd), PERMIT_E_TOO_MANY,
- * PERMIT_E_INVALID. Failures: PERMIT_E_NO_ANSWER (what may still come is given
- * back), PERMIT_E_OUTCOME_UNKNOWN (the session was lost under way, and what it
- * got went with it), PERMIT_E_DISCONNECTED (nothing was asked),
+ * PERMIT_JOINED, only of a request to join: no grant, for a holder released
+ * with an outcome, which is in *request->ret_outcome now.
+ *
+ * Outcomes: PERMIT_E_WOULD_BLOCK, PERMIT_E_RATE_LIMITED (a try that nothing but
+ * RATEs refuse), PERMIT_E_TIMEOUT, PERMIT_E_QUEUE_FULL, PERMIT_E_IMPOSSIBLE,
+ * PERMIT_E_DRAINING, PERMIT_E_LIMIT_MISMATCH, PERMIT_E_NOT_FOUND,
+ * PERMIT_E_CANCELLED (by cancel_fd), PERMIT_E_TOO_MANY, PERMIT_E_INVALID.
+ * Failures: PERMIT_E_NO_ANSWER (what may still come is given back),
+ * PERMIT_E_OUTCOME_UNKNOWN (the session was lost under way, and what it got
+ * went with it), PERMIT_E_DISCONNECTED (nothing was asked),
  * PERMIT_E_UNAVAILABLE, PERMIT_E_NOMEM, PERMIT_E_FORKED. After each of these
- * but the last it may be asked again; only what was to be consumed may be gone
- * after the first two. Also PERMIT_E_UNSUPPORTED (a field that this library or
- * the server does not know), PERMIT_E_PROTOCOL (the server broke the protocol),
- * and, where it had to connect anew, what permit_client_create() fails with.
- * The client stays usable: the next call connects anew if it must.
+ * but the last it may be asked again; only what is taken for good (of a RATE,
+ * or to consume) may be gone after the first two. Also PERMIT_E_UNSUPPORTED (a
+ * field that this library or the server does not know), PERMIT_E_PROTOCOL (the
+ * server broke the protocol), and, where it had to connect anew, what
+ * permit_client_create() fails with. The client stays usable: the next call
+ * connects anew if it must.
  *
  * With permit_options.local_permits the client grants by itself, or lets wait
  * for its own permits within wait_ms, what would end with
- * PERMIT_E_DISCONNECTED or PERMIT_E_NO_ANSWER; not what was to be consumed, nor
- * more than local_permits, nor beyond 256 semaphores or 65,536 waits at a time.
+ * PERMIT_E_DISCONNECTED or PERMIT_E_NO_ANSWER; not what was to be consumed or
+ * settled, nor of several semaphores, nor more than local_permits, nor beyond
+ * 256 semaphores or 65,536 waits at a time.
  * What the server has refused it never grants.
  *
  * request->on_lost is called by the client's own thread, which sends no
@@ -159,11 +167,20 @@ PERMIT_API enum permit_status permit_try(struct permit_client *client,
                                          uint32_t permits,
                                          struct permit_grant **ret_grant);
 
+/* Would this request (its semaphores, permits and priority), as a try, be
+ * granted now? Nothing is taken. PERMIT_OK if so, else what that try would end
+ * with, and *request->ret_refusal says what is in its way. Failures: as
+ * permit_acquire(). */
+PERMIT_API enum permit_status
+permit_why(struct permit_client *client,
+           const struct permit_acquire_request *request);
+
 /* --------------------------------------------------------------------- grant
  */
 
-/* Gives back `permits` of the grant, or all that is left of it with 0, which
- * ends it. The grant stays the caller's, to be destroyed.
+/* Gives back all that is left of the grant with 0, which ends it; or `permits`
+ * of the semaphore that its request named first. The grant stays the caller's,
+ * to be destroyed.
  *
  * Outcomes: PERMIT_E_OVER_RELEASE (more than it holds: nothing changed),
  * PERMIT_E_NOT_HELD (given back before), PERMIT_E_EXPIRED (it was lost before:
@@ -174,6 +191,33 @@ PERMIT_API enum permit_status permit_try(struct permit_client *client,
  * back with that, or with the session. */
 PERMIT_API enum permit_status permit_grant_release(struct permit_grant *grant,
                                                    uint32_t permits);
+
+/* The same, of some of its semaphores: `count` parts, 1 to 8, none twice. All
+ * of them or nothing. PERMIT_E_OVER_RELEASE also of a semaphore that it does
+ * not hold. */
+PERMIT_API enum permit_status
+permit_grant_release_parts(struct permit_grant *grant,
+                           const struct permit_part *parts, size_t count);
+
+/* Gives back all that is left, and answers with this outcome, of at most
+ * PERMIT_OUTCOME_BYTES_MAX bytes, all those who wait to join (see
+ * permit_acquire_request.join), before anybody gets what came back. For work
+ * that they would only repeat; without it, permit_grant_release() lets the next
+ * one try. */
+PERMIT_API enum permit_status
+permit_grant_release_outcome(struct permit_grant *grant, const void *outcome,
+                             size_t outcome_bytes);
+
+/* Says what was used of what the grant took from RATEs, of an acquire with
+ * `settle`, once: `count` parts (0 permits are allowed), and all was used of
+ * those that are not named. The rest is refunded. The grant ends, but for what
+ * is held of it. Releasing all instead refunds nothing.
+ *
+ * Outcomes: PERMIT_E_INVALID (more than was taken, or nothing to settle),
+ * PERMIT_E_NOT_HELD, PERMIT_E_EXPIRED. Failures: as permit_grant_release(). */
+PERMIT_API enum permit_status
+permit_grant_settle(struct permit_grant *grant,
+                    const struct permit_part *actual, size_t count);
 
 /* Counts the grant's hold anew from now, for hold_ms (0: as before); the server
  * may cap it. What was believed stays so until the answer; a hold that is to be
@@ -214,7 +258,10 @@ PERMIT_API enum permit_status permit_post(struct permit_client *client,
                                           uint32_t permits,
                                           uint64_t *ret_available);
 
-/* Makes a semaphore or changes one. Outcomes: PERMIT_E_INVALID (another kind,
+/* Makes a semaphore or changes one; or, with a name that ends with its only
+ * '*', a template: "team/" and a star makes each semaphore whose name begins
+ * so when it is first asked for, and forgets it when it is idle. Outcomes:
+ * PERMIT_E_INVALID (another kind,
  * another start of a COUNTING one, values that make no sense),
  * PERMIT_E_TOO_MANY, PERMIT_E_UNSUPPORTED. Failures: as permit_acquire(). */
 PERMIT_API enum permit_status

@@ -105,24 +105,61 @@ struct permit_waiting {
     uint64_t permits;                        /* As defined. */
     const struct permit_client_info *oldest; /* Holder; NULL if none. */
     int64_t oldest_held_ms;
+    const char *semaphore; /* All this is of: the first that it could not have
+                            * now. */
+    uint64_t permits_in_the_way; /* To come, or come back, before it fits. */
+    int64_t retry_after_ms;      /* When its turn comes; 0: not known. */
 };
 
-/* What a refusal says besides its status; 0 where it says nothing. Also of the
- * client's own, while the daemon is away. */
+/* What a refusal says besides its status; 0 and "" where it says nothing. Also
+ * of the client's own, while the daemon is away. */
 struct permit_refusal {
-    uint64_t position;           /* That it had, or would have had. */
-    uint64_t permits_in_the_way; /* Held, or asked for by those before it. */
-    int64_t retry_after_ms;      /* Earlier it makes no sense to ask again. */
+    uint64_t position; /* That it had, or would have had; 1 is next. */
+    uint64_t permits_in_the_way; /* To come, or come back, before it fits. */
+    int64_t retry_after_ms;      /* Earlier it makes no sense to ask again. Of
+                                  * RATEs it is exact: who comes back then has
+                                  * it, if nobody else came. */
+    char semaphore[PERMIT_NAME_BYTES]; /* The first that it could not have, */
+    bool has_oldest;                   /* and its oldest holder, if it has one:
+                                        * who it says it is. */
+    char oldest_name[PERMIT_TEXT_BYTES];
+    char oldest_host[PERMIT_TEXT_BYTES];
+    char oldest_purpose[PERMIT_TEXT_BYTES];
+    uint64_t oldest_pid;
+    int64_t oldest_held_ms;
+};
+
+/* What a holder left for those who joined it. */
+#define PERMIT_OUTCOME_BYTES_MAX 4096
+struct permit_outcome {
+    size_t bytes;
+    unsigned char data[PERMIT_OUTCOME_BYTES_MAX];
+};
+
+/* One more semaphore of an acquire, with the fields of the first. */
+struct permit_acquire_part {
+    const char *semaphore;
+    uint32_t permits;        /* At least 1. */
+    uint32_t expect_permits; /* 0: whatever its definition says. */
+    bool consume;
+};
+
+/* Permits of one semaphore of a grant: to be given back, or that were used. */
+struct permit_part {
+    const char *semaphore;
+    uint32_t permits;
 };
 
 struct permit_acquire_request {
     size_t struct_size;
     const char *semaphore;
     uint32_t permits;        /* 1. */
-    uint32_t expect_permits; /* 0: whatever its definition says. */
+    uint32_t expect_permits; /* 0: whatever its definition says (of a RATE: its
+                              * burst). */
     int64_t wait_ms;         /* 0 tries, -1 (default) has no limit. */
     int64_t hold_ms;         /* 0 (default) has no limit. */
-    bool consume;            /* From a COUNTING one, for good: no grant. */
+    bool consume;            /* From a COUNTING one: for good. A RATE always
+                              * gives for good. */
     /* Shown to operators, at most 8: keys and values of at most 128 bytes. */
     const struct permit_label *labels;
     size_t labels_count;
@@ -142,11 +179,23 @@ struct permit_acquire_request {
     int cancel_fd;
     /* Blocking face only: gets what a refusal says. May be NULL. */
     struct permit_refusal *ret_refusal;
+    /* Semaphores besides the first, at most 7, none twice: all at once, or
+     * nothing; while it waits it holds nothing. */
+    const struct permit_acquire_part *also;
+    size_t also_count;
+    uint32_t priority; /* 0 (default) to 7: each counts as having come earlier,
+                        * by the daemon's priority_step. */
+    bool settle;       /* Keep the grant for permit_grant_settle(): of RATEs. */
+    bool join; /* A holder's outcome would do as well: PERMIT_JOINED. Of one
+                * semaphore only. */
+    /* Blocking face only: gets the outcome of PERMIT_JOINED. May be NULL. */
+    struct permit_outcome *ret_outcome;
 };
 #define PERMIT_ACQUIRE_REQUEST_INIT                                            \
     {                                                                          \
         sizeof(struct permit_acquire_request), NULL, 1, 0, -1, 0, false, NULL, \
-            0, NULL, NULL, NULL, NULL, -1, NULL                                \
+            0, NULL, NULL, NULL, NULL, -1, NULL, NULL, 0, 0, false, false,     \
+            NULL                                                               \
     }
 
 /* -------------------------------------------------------------------- define
@@ -160,7 +209,14 @@ enum permit_define_field {
     PERMIT_DEFINE_MAX_QUEUE = 1 << 2,
     PERMIT_DEFINE_MAX_WAIT = 1 << 3,
     PERMIT_DEFINE_HOLD = 1 << 4,
-    PERMIT_DEFINE_SLOTS = 1 << 5
+    PERMIT_DEFINE_SLOTS = 1 << 5,
+    PERMIT_DEFINE_RATE = 1 << 6,
+    PERMIT_DEFINE_PER = 1 << 7,
+    PERMIT_DEFINE_BURST = 1 << 8,
+    PERMIT_DEFINE_BYPASS = 1 << 9,
+    PERMIT_DEFINE_PER_SESSION = 1 << 10,
+    PERMIT_DEFINE_SHADOW = 1 << 11,
+    PERMIT_DEFINE_REFUSE_HOPELESS = 1 << 12
 };
 
 struct permit_definition {
@@ -173,11 +229,22 @@ struct permit_definition {
     int64_t hold_ms;     /* 0: no limit. */
     bool slots; /* BOUNDED: each permit of a grant has a slot, a number of its
                  * own; at most PERMIT_SLOTS_MAX permits. */
+    uint64_t per_ms;      /* RATE: `rate` tokens more every per_ms, to a leap */
+    uint32_t rate;        /* year; */
+    uint32_t burst;       /* the most that it ever has. At least 1 each. */
+    uint32_t bypass;      /* How often a later request that fits passes a
+                           * waiter; at most 65,535. */
+    uint32_t per_session; /* The most that one session holds; 0: no limit. Not
+                           * for RATE. */
+    bool shadow;          /* Grants everything, and counts what it would have
+                           * refused or made wait. Not for COUNTING. */
+    bool refuse_hopeless; /* PERMIT_E_TIMEOUT at once for who would wait longer
+                           * than it may, by the latest 1,000 holds. */
 };
 #define PERMIT_DEFINITION_INIT                                                 \
     {                                                                          \
         sizeof(struct permit_definition), 0, PERMIT_BOUNDED, 1, 0, -1, 0,      \
-            false                                                              \
+            false, 0, 0, 0, 0, 0, false, false                                 \
     }
 
 #ifdef __cplusplus

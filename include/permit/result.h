@@ -73,14 +73,23 @@ PERMIT_API uint64_t permit_grant_id(const struct permit_grant *grant);
  * come late. */
 PERMIT_API uint64_t permit_grant_fence(const struct permit_grant *grant);
 
-/* The permits that were not given back yet. */
+/* The permits that were not given back yet, of the semaphore that the request
+ * named first. */
 PERMIT_API uint32_t permit_grant_permits(const struct permit_grant *grant);
 
-/* The slots of the permits that were not given back yet, if the semaphore has
- * slots: numbers from 0 that nobody else has at the same time. Who guards a
- * resource for more than one holder keeps the highest fence of each. Returns
- * *ret_count of them (0: it has none), rising, the grant's own; of a part that
- * is given back the highest go. */
+/* The semaphores that the request named, in its order: returns how many there
+ * are, and with index < that many sets *ret_part, which is the grant's own.
+ * What was given back, or was taken for good, has 0 permits left; of a RATE
+ * that is to be settled it is what was taken, until then. */
+PERMIT_API size_t permit_grant_part(const struct permit_grant *grant,
+                                    size_t index,
+                                    struct permit_part_info *ret_part);
+
+/* The slots of permit_grant_permits(), if the semaphore has slots: numbers from
+ * 0 that nobody else has at the same time. Who guards a resource for more than
+ * one holder keeps the highest fence of each. Returns *ret_count of them (0: it
+ * has none), rising, the grant's own; of a part that is given back the highest
+ * go. */
 PERMIT_API const uint32_t *permit_grant_slots(const struct permit_grant *grant,
                                               size_t *ret_count);
 

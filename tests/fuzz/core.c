@@ -94,7 +94,8 @@ static void take_answer(struct run *run, const struct core_event *event)
            event->until_ns <= slot->hold_end_ns);
     if (slot->makes_grant) {
         assert(slot->grant == HOLDS_NOTHING);
-        slot->grant = event->status == PERMIT_OK ? HOLDS : HOLDS_NO_MORE;
+        assert(!event->is_held || event->status == PERMIT_OK);
+        slot->grant = event->is_held ? HOLDS : HOLDS_NO_MORE;
         /* Nobody holds what the server did not grant. */
         assert(slot->grant != HOLDS || run->is_raw ||
                run->granted[slot->id % IDS]);
@@ -207,8 +208,10 @@ static void feed_preface_and_welcome(struct run *run)
 
 static void feed_answer(struct run *run)
 {
+    uint8_t what = next_byte(run);
     struct wire_server_message message = {
-        .type = WIRE_PONG + next_byte(run) % (WIRE_SERVER_UNKNOWN - WIRE_PONG)};
+        .type = what >= 247 ? WIRE_JOINED
+                            : WIRE_PONG + what % (WIRE_JOINED - WIRE_PONG)};
     struct slot *slot = next_slot(run);
     const struct permit_semaphore_info row = {.name = "a",
                                               .kind = PERMIT_BOUNDED};
@@ -218,6 +221,7 @@ static void feed_answer(struct run *run)
     if (message.type == WIRE_GRANTED) {
         message.granted.grant_id = message.id + 1000;
         message.granted.fence = next_byte(run);
+        message.granted.taken = (uint32_t)message.granted.fence / 64;
         message.granted.waited_ms = next_number(run);
         message.granted.hold_ms = next_number(run);
         run->granted[message.id % IDS] = true;
@@ -262,11 +266,18 @@ static void ask(struct run *run)
     if (slot->is_pending || slot->grant == HOLDS) {
         return;
     }
+    if (message.type == WIRE_QUERY && how >= 128) {
+        message.type = WIRE_WHY;
+    }
     request.answer_by_ns = wait_ms < 0 || wait_ms > 1000000
                                ? CORE_NEVER
                                : run->now_ns + wait_ms * NS_PER_MS;
-    if (message.type == WIRE_ACQUIRE) {
-        message.acquire.parts_count = 1;
+    if (message.type == WIRE_ACQUIRE || message.type == WIRE_WHY) {
+        message.acquire.parts_count = 1u + how / 128;
+        message.acquire.parts[1] = (struct wire_part){
+            .semaphore = "api", .permits = 1, .consume = how / 64 % 2 == 1};
+        message.acquire.settle = how % 16 == 1;
+        message.acquire.join = how % 16 == 0;
         message.acquire.parts[0].semaphore = "jobs";
         message.acquire.parts[0].permits = 1 + how / 16;
         message.acquire.parts[0].consume = how / 8 % 2 == 1;
@@ -294,7 +305,10 @@ static void ask(struct run *run)
         slot->is_pending = true;
         slot->grant = HOLDS_NOTHING;
         slot->makes_grant =
-            message.type == WIRE_ACQUIRE && !message.acquire.parts[0].consume;
+            message.type == WIRE_ACQUIRE &&
+            (message.acquire.settle || !message.acquire.parts[0].consume ||
+             (message.acquire.parts_count > 1 &&
+              !message.acquire.parts[1].consume));
     }
 }
 
@@ -302,14 +316,24 @@ static void release(struct run *run)
 {
     struct slot *grant = next_slot(run);
     struct slot *slot = next_slot(run);
-    uint32_t permits = next_byte(run) % 3;
+    uint8_t how = next_byte(run);
+    bool is_settle = how >= 192;
+    struct wire_client_message message = {
+        .type = is_settle ? WIRE_SETTLE : WIRE_RELEASE,
+        .release = {.acquire_id = grant->id,
+                    .parts = {{.semaphore = "jobs", .permits = how % 3}},
+                    .parts_count = how % 3 != 0,
+                    .has_outcome = how % 3 == 0 && how >= 128 && !is_settle}};
+    const struct core_request request = {.message = &message,
+                                         .answer_by_ns =
+                                             run->now_ns + NS_PER_MS,
+                                         .arg = slot};
 
     if (slot->is_pending || slot->grant == HOLDS || grant->grant != HOLDS) {
         return;
     }
-    if (core_release(run->core, grant->id, permits, run->now_ns + NS_PER_MS,
-                     slot, &slot->id) == PERMIT_OK) {
-        slot->released = permits == 0 ? grant : NULL;
+    if (core_release(run->core, &request, &slot->id) == PERMIT_OK) {
+        slot->released = how % 3 == 0 || is_settle ? grant : NULL;
         slot->hold_end_ns = 0;
         slot->is_pending = true;
         slot->makes_grant = false;

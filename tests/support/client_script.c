@@ -418,13 +418,28 @@ enum permit_status client_script_release(struct client_script *script,
                                          const char *name, uint64_t acquire_id,
                                          uint32_t permits)
 {
+    struct wire_client_message message = {
+        .type = WIRE_RELEASE,
+        .release = {.acquire_id = acquire_id,
+                    .parts = {{.semaphore = "jobs", .permits = permits}},
+                    .parts_count = permits > 0}};
+
+    return client_script_give(script, name, &message);
+}
+
+enum permit_status client_script_give(struct client_script *script,
+                                      const char *name,
+                                      struct wire_client_message *message)
+{
+    const struct core_request request = {
+        .message = message,
+        .answer_by_ns = (script->now_ms + ANSWER_TIMEOUT_MS) * NS_PER_MS,
+        .arg = (void *)(uintptr_t)name};
     enum permit_status status;
     uint64_t id;
 
     core_advance(script->core, script->now_ms * NS_PER_MS);
-    status = core_release(script->core, acquire_id, permits,
-                          (script->now_ms + ANSWER_TIMEOUT_MS) * NS_PER_MS,
-                          (void *)(uintptr_t)name, &id);
+    status = core_release(script->core, &request, &id);
     client_script_go_on(script);
     return status;
 }

@@ -88,6 +88,10 @@ uint64_t client_script_renew(struct client_script *script, const char *name,
 enum permit_status client_script_release(struct client_script *script,
                                          const char *name, uint64_t acquire_id,
                                          uint32_t permits);
+/* The same, of any Release or Settle. */
+enum permit_status client_script_give(struct client_script *script,
+                                      const char *name,
+                                      struct wire_client_message *message);
 
 /* Writes what is sent and what happened, once more. */
 void client_script_go_on(struct client_script *script);

@@ -76,7 +76,7 @@ static void assert_slots(const struct permit_grant *grant,
 static struct permit_grant *granted_with_slots(uint64_t id, uint32_t count)
 {
     static const uint32_t slots[] = {0, 2, 1023, 4};
-    const struct permit_part_info part = {.semaphore = "a",
+    const struct permit_part_info part = {.semaphore = "jobs",
                                           .permits = count,
                                           .slots = slots,
                                           .slots_count = count};

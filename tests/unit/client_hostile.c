@@ -285,7 +285,7 @@ START_TEST(a_page_without_the_rows_that_there_are_is_refused)
                                      .count = 2,
                                      .semaphores = rows};
     struct permit_list *list =
-        list_create(&memory_default, WIRE_LIST_SEMAPHORES);
+        list_create(&memory_default, WIRE_LIST_SEMAPHORES, "");
 
     client_script_start(&script);
     ck_assert_int_eq(list_append(list, &none), PERMIT_OK);

@@ -306,15 +306,22 @@ static void release(struct sim_client *client, struct asked *grant,
                     uint32_t permits)
 {
     struct asked *asked = make(WIRE_RELEASE);
+    struct wire_client_message message = {
+        .type = WIRE_RELEASE,
+        .release = {.acquire_id = grant->id,
+                    .parts = {{.semaphore = semaphore_names[grant->semaphore],
+                               .permits = permits}},
+                    .parts_count = permits > 0}};
+    struct core_request request = {.message = &message, .arg = asked};
 
     asked->grant = grant;
     asked->permits = permits;
     asked->answer_by_ns = after_ms(client, some_ms(client));
+    request.answer_by_ns = asked->answer_by_ns;
     grant->left -= permits == 0 ? grant->left : permits;
     grant->is_held = grant->left > 0;
     if (!enter(client, asked,
-               core_release(client->core, grant->id, permits,
-                            asked->answer_by_ns, asked, &asked->id)) ||
+               core_release(client->core, &request, &asked->id)) ||
         (!grant->is_held && random_chance(&client->stage->random, 20))) {
         forget(client, grant);
     }
