@@ -154,7 +154,9 @@ static void take_outcome(struct call *call, struct wire_bytes outcome)
 {
     if (call->ret_outcome != NULL) {
         call->ret_outcome->bytes = outcome.length;
-        memcpy(call->ret_outcome->data, outcome.data, outcome.length);
+        if (outcome.length > 0) { /* Else data may be NULL. */
+            memcpy(call->ret_outcome->data, outcome.data, outcome.length);
+        }
     }
 }
 
