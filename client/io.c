@@ -154,11 +154,7 @@ static void take_outcome(struct call *call, struct wire_bytes outcome)
 {
     if (call->ret_outcome != NULL) {
         call->ret_outcome->bytes = outcome.length;
-<<<<<<< Updated upstream
         if (outcome.length > 0) { /* Else data may be NULL. */
-=======
-        if (outcome.length > 0) { /* Else there may be no data. */
->>>>>>> Stashed changes
             memcpy(call->ret_outcome->data, outcome.data, outcome.length);
         }
     }
