@@ -43,7 +43,8 @@ static const char *const type_names[] = {
     [WIRE_POST] = "POST",     [WIRE_QUERY] = "QUERY",
     [WIRE_LIST] = "LIST",     [WIRE_DEFINE] = "DEFINE",
     [WIRE_DELETE] = "DELETE", [WIRE_RENEW] = "RENEW",
-    [WIRE_VERIFY] = "VERIFY", [WIRE_UNKNOWN] = "?"};
+    [WIRE_VERIFY] = "VERIFY", [WIRE_SETTLE] = "SETTLE",
+    [WIRE_WHY] = "WHY",       [WIRE_UNKNOWN] = "?"};
 
 static void note_sent(struct client_script *script,
                       const struct wire_client_message *message)
@@ -348,8 +349,10 @@ void client_script_renewed(struct client_script *script, uint64_t id,
 /* -------------------------------------------------------------- what is asked
  */
 
-static uint64_t ask(struct client_script *script, const char *name,
-                    struct wire_client_message *message, int64_t wait_ms)
+uint64_t client_script_ask_message(struct client_script *script,
+                                   const char *name,
+                                   struct wire_client_message *message,
+                                   int64_t wait_ms)
 {
     const struct core_request request = {
         .message = message,
@@ -380,7 +383,7 @@ uint64_t client_script_acquire(struct client_script *script, const char *name,
             .wait_ms = wait_ms,
             .hold_ms = hold_ms}};
 
-    return ask(script, name, &message, wait_ms);
+    return client_script_ask_message(script, name, &message, wait_ms);
 }
 
 uint64_t client_script_ask(struct client_script *script, const char *name,
@@ -401,7 +404,7 @@ uint64_t client_script_ask(struct client_script *script, const char *name,
         message.list.kind = WIRE_LIST_SEMAPHORES;
         message.list.name = "";
     }
-    return ask(script, name, &message, 0);
+    return client_script_ask_message(script, name, &message, 0);
 }
 
 uint64_t client_script_renew(struct client_script *script, const char *name,
@@ -411,7 +414,7 @@ uint64_t client_script_renew(struct client_script *script, const char *name,
         .type = WIRE_RENEW,
         .renew = {.acquire_id = acquire_id, .hold_ms = hold_ms}};
 
-    return ask(script, name, &message, 0);
+    return client_script_ask_message(script, name, &message, 0);
 }
 
 enum permit_status client_script_release(struct client_script *script,

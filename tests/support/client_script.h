@@ -85,6 +85,10 @@ uint64_t client_script_ask(struct client_script *script, const char *name,
                            enum wire_client_type type);
 uint64_t client_script_renew(struct client_script *script, const char *name,
                              uint64_t acquire_id, int64_t hold_ms);
+uint64_t client_script_ask_message(struct client_script *script,
+                                   const char *name,
+                                   struct wire_client_message *message,
+                                   int64_t wait_ms);
 enum permit_status client_script_release(struct client_script *script,
                                          const char *name, uint64_t acquire_id,
                                          uint32_t permits);

@@ -14,10 +14,14 @@ permit_test(client_resume SOURCES client_resume.c ../support/client_script.c
 permit_test(client_core_holds
             SOURCES client_core_holds.c ../support/client_script.c
             LIBS permit_static)
+permit_test(client_core_parts
+            SOURCES client_core_parts.c ../support/client_script.c
+            LIBS permit_static)
 permit_test(client_crossing
             SOURCES client_crossing.c ../support/client_script.c
             LIBS permit_static)
 foreach(name client_core client_core_edges client_core_holds client_core_lists
+             client_core_parts
              client_crossing
              client_hostile
              client_opening client_resume)
