@@ -32,11 +32,14 @@ static void note_heard(struct async_script *script,
         [WIRE_POST] = "POST",     [WIRE_QUERY] = "QUERY",
         [WIRE_LIST] = "LIST",     [WIRE_DEFINE] = "DEFINE",
         [WIRE_DELETE] = "DELETE", [WIRE_RENEW] = "RENEW",
-        [WIRE_VERIFY] = "VERIFY", [WIRE_UNKNOWN] = "?"};
+        [WIRE_VERIFY] = "VERIFY", [WIRE_SETTLE] = "SETTLE",
+        [WIRE_WHY] = "WHY",       [WIRE_UNKNOWN] = "?"};
     uint64_t of = 0;
+    bool has_outcome =
+        message->type == WIRE_RELEASE && message->release.has_outcome;
 
     ck_assert_int_eq(message->status, PERMIT_OK);
-    if (message->type == WIRE_RELEASE) {
+    if (message->type == WIRE_RELEASE || message->type == WIRE_SETTLE) {
         of = message->release.acquire_id;
     } else if (message->type == WIRE_RENEW) {
         of = message->renew.acquire_id;
@@ -45,8 +48,11 @@ static void note_heard(struct async_script *script,
     } else if (message->type == WIRE_LIST) {
         of = message->list.offset;
     }
-    async_script_note(script, "> %" PRIu64 " %s %" PRIu64, message->id,
-                      names[message->type], of);
+    async_script_note(script, "> %" PRIu64 " %s %" PRIu64 "%s%.*s", message->id,
+                      names[message->type], of, has_outcome ? " " : "",
+                      has_outcome ? (int)message->release.outcome.length : 0,
+                      has_outcome ? (const char *)message->release.outcome.data
+                                  : "");
 }
 
 void async_script_hear(struct async_script *script)

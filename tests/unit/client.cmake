@@ -42,7 +42,7 @@ target_include_directories(test_client_connector
 
 foreach(name client_async client_async_bytes client_async_faults
              client_async_grants client_async_life client_async_line
-             client_async_local client_async_resume)
+             client_async_local client_async_parts client_async_resume)
   permit_test(${name}
               SOURCES ${name}.c ../support/async_script.c
                       ../support/async_script_server.c ../support/daemon.c

@@ -187,6 +187,8 @@ START_TEST(a_settled_grant_that_holds_something_lives)
     say_granted(a, 2);
     ck_assert_int_eq(settle("s", a), PERMIT_OK);
     client_script_say_type(&script, 3, WIRE_DONE);
+    ck_assert_int_eq(settle("t", a), PERMIT_OK); /* Once more. */
+    client_script_refused(&script, 4, PERMIT_E_INVALID);
     assert_known(a, true);
 }
 END_TEST
