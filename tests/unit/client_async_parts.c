@@ -273,6 +273,20 @@ START_TEST(what_is_held_is_given_back_before_it_is_settled)
 }
 END_TEST
 
+/* It would lose the refund: the server refuses it. */
+START_TEST(what_is_to_be_settled_is_not_given_back_by_name)
+{
+    static const struct permit_part all[] = {{"api", 2}, {"jobs", 3}};
+    struct permit_grant *grant = granted(true, 2);
+
+    ck_assert_int_eq(release(grant, "r", all, 2), PERMIT_OK);
+    ck_assert(permit_grant_is_valid(grant));
+    async_script_refused(&script, 4, PERMIT_E_OVER_RELEASE);
+    assert_left(grant, 3, 2);
+    async_script_expect(&script, "r over_release\n");
+}
+END_TEST
+
 START_TEST(a_settlement_may_outlive_its_handle)
 {
     struct permit_grant *grant = granted(true, 3);
@@ -470,6 +484,7 @@ int main(void)
     tcase_add_test(tcase, settling_ends_what_was_taken);
     tcase_add_test(tcase, a_settled_grant_that_holds_nothing_has_ended);
     tcase_add_test(tcase, what_is_held_is_given_back_before_it_is_settled);
+    tcase_add_test(tcase, what_is_to_be_settled_is_not_given_back_by_name);
     tcase_add_test(tcase, a_settlement_may_outlive_its_handle);
     tcase_add_loop_test(tcase, an_outcome_comes_instead_of_a_grant, 0, 2);
     tcase_add_loop_test(tcase, a_release_says_its_outcome, 0, 2);

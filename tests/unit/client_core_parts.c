@@ -148,6 +148,23 @@ START_TEST(what_is_held_besides_what_was_taken_is_a_grant)
 }
 END_TEST
 
+/* So with those given back nothing is left that its line could lose. */
+START_TEST(what_is_to_be_consumed_is_not_held_whatever_the_server_says)
+{
+    uint64_t a = ask_two("a", true, false);
+    uint64_t hello;
+
+    say_granted(a, 0);
+    ck_assert_int_eq(client_script_release(&script, "r", a, 3), PERMIT_OK);
+    client_script_break(&script);
+    hello = client_script_reopen(&script);
+    script.length = 0;
+    client_script_resumed(&script, hello, NULL, 0, false);
+    client_script_expect(&script, "[   0] READY 7\n"
+                                  "[   0] > 3 RELEASE 2 3\n");
+}
+END_TEST
+
 /* Without a grant nobody needs its number. */
 START_TEST(only_a_grant_has_a_number)
 {
@@ -431,6 +448,8 @@ int main(void)
     tcase_add_test(tcase, a_grant_of_which_all_was_taken_has_ended);
     tcase_add_test(tcase, what_was_taken_stays_so_when_it_crosses_its_cancel);
     tcase_add_test(tcase, what_is_held_besides_what_was_taken_is_a_grant);
+    tcase_add_test(tcase,
+                   what_is_to_be_consumed_is_not_held_whatever_the_server_says);
     tcase_add_loop_test(tcase, only_a_grant_has_a_number, 2, 4);
     tcase_add_test(tcase, a_settled_grant_that_holds_nothing_has_ended);
     tcase_add_test(tcase, a_settled_grant_that_holds_something_lives);
