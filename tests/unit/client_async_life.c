@@ -294,6 +294,7 @@ static void be_child(struct permit_grant *destroyed, struct permit_grant *kept)
     struct permit_async *client = script.client;
     struct permit_counters counters = PERMIT_COUNTERS_INIT;
     struct permit_definition definition = PERMIT_DEFINITION_INIT;
+    const struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
     const struct permit_loop loop = PERMIT_LOOP_INIT;
     char text[16];
     bool is_well =
@@ -309,6 +310,8 @@ static void be_child(struct permit_grant *destroyed, struct permit_grant *kept)
         permit_async_ping(client, NULL, NULL) == PERMIT_E_FORKED &&
         permit_async_cancel(client, 3) == PERMIT_E_FORKED &&
         permit_async_release(kept, 0, NULL, NULL) == PERMIT_E_FORKED &&
+        permit_async_settle(kept, NULL, 0, NULL, NULL) == PERMIT_E_FORKED &&
+        permit_async_why(client, &request, NULL, NULL) == PERMIT_E_FORKED &&
         permit_async_counters(client, &counters) == PERMIT_E_FORKED &&
         permit_async_session_id(client) == 0 && !permit_grant_is_valid(kept) &&
         permit_grant_event_fd(kept) == -1;

@@ -139,6 +139,8 @@ END_TEST
 
 START_TEST(what_can_never_be_local_fails)
 {
+    static const struct permit_acquire_part also = {.semaphore = "jobs",
+                                                    .permits = 1};
     struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
     struct asked *asked = async_script_name(&script, "consume");
 
@@ -148,8 +150,22 @@ START_TEST(what_can_never_be_local_fails)
                                           async_script_answered, asked, NULL),
                      PERMIT_OK);
     acquire("five", 5, -1);
+    request.consume = false;
+    request.settle = true;
+    asked = async_script_name(&script, "settle");
+    ck_assert_int_eq(permit_async_acquire(script.client, &request,
+                                          async_script_answered, asked, NULL),
+                     PERMIT_OK);
+    request.settle = false;
+    request.also = &also;
+    request.also_count = 1;
+    asked = async_script_name(&script, "two");
+    ck_assert_int_eq(permit_async_acquire(script.client, &request,
+                                          async_script_answered, asked, NULL),
+                     PERMIT_OK);
     (void)async_script_ping(&script, "ping");
-    expect("consume disconnected\nfive disconnected\nping disconnected\n");
+    expect("consume disconnected\nfive disconnected\nsettle disconnected\n"
+           "two disconnected\nping disconnected\n");
 }
 END_TEST
 

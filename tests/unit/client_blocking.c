@@ -375,6 +375,7 @@ START_TEST(a_child_is_told_that_it_is_one)
                     permit_ping(client) != PERMIT_E_FORKED ||
                     permit_try(client, "jobs", 1, &other) != PERMIT_E_FORKED ||
                     permit_grant_release(grant, 0) != PERMIT_E_FORKED ||
+                    permit_grant_settle(grant, NULL, 0) != PERMIT_E_FORKED ||
                     permit_client_fd(client) != -1;
 
         permit_grant_destroy(grant);

@@ -193,6 +193,48 @@ START_TEST(what_is_taken_or_added_for_good_fails_while_the_daemon_is_away)
 }
 END_TEST
 
+START_TEST(of_several_semaphores_nothing_is_granted_here)
+{
+    static const struct permit_acquire_part also = {.semaphore = "other",
+                                                    .permits = 1};
+    struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
+    struct permit_grant *grant;
+
+    kill_daemon();
+    request.semaphore = "jobs";
+    request.settle = true;
+    ck_assert_int_eq(permit_acquire(client, &request, &grant),
+                     PERMIT_E_DISCONNECTED);
+    request.settle = false;
+    request.also = &also;
+    request.also_count = 1;
+    ck_assert_int_eq(permit_acquire(client, &request, &grant),
+                     PERMIT_E_DISCONNECTED);
+    ck_assert_int_eq(permit_why(client, &request), PERMIT_E_DISCONNECTED);
+    daemon_restart(&server);
+}
+END_TEST
+
+START_TEST(a_local_grant_is_given_back_by_name_or_with_an_outcome)
+{
+    static const struct permit_part parts[] = {{"jobs", 1}, {"other", 1}};
+    struct permit_grant *grant;
+
+    kill_daemon();
+    grant = take("jobs", 2);
+    ck_assert_int_eq(permit_grant_settle(grant, parts, 1), PERMIT_E_INVALID);
+    ck_assert_int_eq(permit_grant_release_parts(grant, &parts[1], 1),
+                     PERMIT_E_OVER_RELEASE);
+    ck_assert_int_eq(permit_grant_release_parts(grant, parts, 1), PERMIT_OK);
+    ck_assert_uint_eq(permit_grant_permits(grant), 1);
+    ck_assert_int_eq(permit_grant_release_outcome(grant, "done", 4), PERMIT_OK);
+    ck_assert(!permit_grant_is_valid(grant));
+    permit_grant_destroy(grant);
+    give(take("jobs", 2));
+    daemon_restart(&server);
+}
+END_TEST
+
 START_TEST(what_the_server_refuses_is_refused)
 {
     struct permit_grant *grant = take("jobs", 3);
@@ -399,6 +441,9 @@ int main(void)
     tcase_add_test(tcase, without_a_limit_everything_is_granted);
     tcase_add_test(
         tcase, what_is_taken_or_added_for_good_fails_while_the_daemon_is_away);
+    tcase_add_test(tcase, of_several_semaphores_nothing_is_granted_here);
+    tcase_add_test(tcase,
+                   a_local_grant_is_given_back_by_name_or_with_an_outcome);
     tcase_add_test(tcase, what_the_server_refuses_is_refused);
     tcase_add_test(tcase, local_grants_stay_when_the_daemon_is_back);
     tcase_add_test(tcase, a_daemon_that_does_not_answer_is_away);

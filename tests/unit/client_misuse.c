@@ -180,8 +180,11 @@ static bool child_asks_nothing(void)
     struct permit_definition definition = PERMIT_DEFINITION_INIT;
     struct permit_counters counters = PERMIT_COUNTERS_INIT;
     struct permit_list *list = NULL;
+    struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
 
-    return permit_post(client, "jobs", 1, NULL) == PERMIT_E_FORKED &&
+    request.semaphore = "jobs";
+    return permit_why(client, &request) == PERMIT_E_FORKED &&
+           permit_post(client, "jobs", 1, NULL) == PERMIT_E_FORKED &&
            permit_define(client, "jobs", &definition) == PERMIT_E_FORKED &&
            permit_delete(client, "jobs", true) == PERMIT_E_FORKED &&
            permit_query(client, "jobs", &list) == PERMIT_E_FORKED &&
