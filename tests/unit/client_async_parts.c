@@ -140,6 +140,7 @@ END_TEST
 static const struct permit_part too_much[][2] = {
     {{"api", 3}, {"jobs", 1}},
     {{"jobs", 1}, {"other", 1}},
+    {{"jobs", 1}, {"jobs", 1}},
 };
 
 START_TEST(more_than_there_is_takes_nothing_from_the_handle)
@@ -476,7 +477,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, start, stop);
     tcase_add_test(tcase, a_grant_is_given_back_part_by_part);
     tcase_add_loop_test(tcase, more_than_there_is_takes_nothing_from_the_handle,
-                        0, 2);
+                        0, 3);
     tcase_add_test(tcase, parts_that_make_no_sense_are_not_asked);
     tcase_add_test(tcase, what_is_all_taken_for_good_gives_no_grant);
     tcase_add_test(tcase, what_is_taken_for_good_is_no_part_that_is_left);
