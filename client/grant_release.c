@@ -50,6 +50,7 @@ static enum permit_status check(const struct grant_release *release,
 
     if (release->count > WIRE_PARTS_MAX ||
         (release->count > 0 && release->parts == NULL) ||
+        (release->outcome_bytes > 0 && release->outcome == NULL) ||
         release->outcome_bytes > WIRE_OUTCOME_BYTES_MAX) {
         *ret_detail = "a grant has at most 8 parts, an outcome 4096 bytes";
         return PERMIT_E_INVALID;

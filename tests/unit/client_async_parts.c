@@ -170,6 +170,8 @@ START_TEST(parts_that_make_no_sense_are_not_asked)
     ck_assert_int_eq(release(grant, "r", &wrong, 1), PERMIT_E_INVALID);
     ck_assert_int_eq(permit_async_release_outcome(grant, "", 4097, NULL, NULL),
                      PERMIT_E_INVALID);
+    ck_assert_int_eq(permit_async_release_outcome(grant, NULL, 1, NULL, NULL),
+                     PERMIT_E_INVALID);
     assert_left(grant, 3, 2);
     async_script_expect(&script, "");
 }
