@@ -123,7 +123,7 @@ static bool take_granted(struct core *core, struct request *request,
                     is_cancelled ? PERMIT_E_CANCELLED : PERMIT_OK, ret_event);
     if (is_heard) {
         ret_event->until_ns = until_ns;
-        ret_event->is_held = grant != NULL;
+        ret_event->is_held = grant != NULL && !is_cancelled;
     }
     return is_heard;
 }
