@@ -165,20 +165,64 @@ static const char *kind_name(enum permit_kind kind)
     return "unknown";
 }
 
+/* A RATE is busy until its bucket is full again. */
+static bool is_idle(const struct permit_semaphore_info *info)
+{
+    return info->holders == 0 && info->waiters == 0 &&
+           (info->kind != PERMIT_RATE || info->available >= info->burst);
+}
+
 const char *json_state(const struct permit_semaphore_info *info)
 {
     bool is_bounded = info->kind == PERMIT_BOUNDED;
 
-    if (info->holders == 0 && info->waiters == 0) {
+    if (is_idle(info)) {
         return "idle";
     }
-    if (is_bounded && info->held > info->permits) {
+    if (is_bounded && info->held > info->permits && !info->shadow) {
         return "shrunk";
     }
-    if ((is_bounded && info->available == 0) || info->waiters > 0) {
+    if ((info->kind != PERMIT_COUNTING && info->available == 0) ||
+        info->waiters > 0) {
         return "saturated";
     }
     return "active";
+}
+
+static bool add_rate(cJSON *object, const struct permit_semaphore_info *info)
+{
+    cJSON *rate;
+
+    if (info->kind != PERMIT_RATE) {
+        return add_null(object, "rate");
+    }
+    rate = cJSON_AddObjectToObject(object, "rate");
+    return rate != NULL && add_number(rate, "permits", info->rate) &&
+           json_add_seconds(rate, "per_seconds", (int64_t)info->per_ms) &&
+           add_number(rate, "burst", info->burst) &&
+           add_number(rate, "tokens", info->available);
+}
+
+static bool add_or_null(cJSON *object, const char *key, uint64_t number)
+{
+    return number == 0 ? add_null(object, key)
+                       : add_number(object, key, number);
+}
+
+/* From rate to what would have been without shadow. */
+static bool add_policies(cJSON *object,
+                         const struct permit_semaphore_info *info)
+{
+    return add_rate(object, info) &&
+           (info->template_name[0] == '\0'
+                ? add_null(object, "template")
+                : json_add_text(object, "template", info->template_name)) &&
+           add_or_null(object, "per_session", info->per_session) &&
+           add_bool(object, "refuse_hopeless", info->refuse_hopeless) &&
+           add_bool(object, "durable", info->durable) &&
+           add_bool(object, "shadow", info->shadow) &&
+           add_number(object, "would_refuse_total", info->would_refuse_total) &&
+           add_number(object, "would_wait_total", info->would_wait_total);
 }
 
 static bool add_totals(cJSON *object, const struct permit_semaphore_info *info)
@@ -188,7 +232,9 @@ static bool add_totals(cJSON *object, const struct permit_semaphore_info *info)
     bool ok = totals != NULL &&
               add_number(totals, "grants_total", info->grants_total) &&
               add_number(totals, "timeouts_total", info->timeouts_total) &&
-              add_number(totals, "queue_full_total", info->queue_full_total);
+              add_number(totals, "queue_full_total", info->queue_full_total) &&
+              add_number(totals, "hopeless_total", info->hopeless_total) &&
+              add_number(totals, "joined_total", info->joined_total);
 
     lost = ok ? cJSON_AddObjectToObject(totals, "lost_total") : NULL;
     ok = lost != NULL;
@@ -214,7 +260,7 @@ cJSON *json_semaphore(const struct permit_semaphore_info *info)
         add_number(object, "waiters", info->waiters) &&
         add_number(object, "waiting_permits", info->waiting_permits) &&
         add_number(object, "max_queue", info->max_queue) &&
-        add_number(object, "bypass", 0) &&
+        add_number(object, "bypass", info->bypass) &&
         add_bool(object, "slots", info->slots) &&
         json_add_text(object, "state", json_state(info)) &&
         json_add_id(object, "fence", info->fence) &&
@@ -223,30 +269,32 @@ cJSON *json_semaphore(const struct permit_semaphore_info *info)
         json_add_seconds(object, "max_wait_seconds", info->max_wait_ms) &&
         json_add_seconds(object, "hold_seconds",
                          info->hold_ms > 0 ? info->hold_ms : -1) &&
-        add_null(object, "rate") && add_null(object, "template") &&
-        add_null(object, "per_session") &&
-        add_bool(object, "durable", info->durable) &&
-        add_bool(object, "shadow", false) &&
-        add_number(object, "would_refuse_total", 0) &&
-        add_null(object, "wait_p95_seconds") && add_totals(object, info);
+        add_policies(object, info) && add_null(object, "wait_p95_seconds") &&
+        add_totals(object, info);
 
     return complete_or_nothing(object, ok);
 }
 
 /* ----------------------------------------------------- holders and waiters */
 
-static bool add_parts(cJSON *object, const char *semaphore, uint32_t permits)
+static bool add_parts(cJSON *object, const struct permit_part_info *parts,
+                      uint32_t count)
 {
-    cJSON *parts = cJSON_AddArrayToObject(object, "parts");
-    cJSON *part = cJSON_CreateObject();
+    cJSON *added = cJSON_AddArrayToObject(object, "parts");
+    bool is_added = added != NULL;
 
-    /* Takes part, but if either is NULL. */
-    if (!cJSON_AddItemToArray(parts, part)) {
-        cJSON_Delete(part);
-        return false;
+    for (uint32_t i = 0; i < count && is_added; i++) {
+        cJSON *part = cJSON_CreateObject();
+
+        is_added = part != NULL &&
+                   json_add_text(part, "semaphore", parts[i].semaphore) &&
+                   add_number(part, "permits", parts[i].permits) &&
+                   cJSON_AddItemToArray(added, part);
+        if (!is_added) {
+            cJSON_Delete(part);
+        }
     }
-    return json_add_text(part, "semaphore", semaphore) &&
-           add_number(part, "permits", permits);
+    return is_added;
 }
 
 static bool add_slots(cJSON *object, const uint32_t *slots, uint32_t count)
@@ -315,7 +363,7 @@ cJSON *json_holder(const struct permit_holder_info *info, int64_t now_ms)
               json_add_id(object, "fence", info->fence) &&
               add_number(object, "permits", info->permits) &&
               add_slots(object, info->slots, info->slots_count) &&
-              add_parts(object, info->semaphore, info->permits) &&
+              add_parts(object, info->parts, info->parts_count) &&
               add_client(object, &info->client) &&
               add_labels(object, info->labels, info->labels_count) &&
               json_add_time(object, "granted_at", now_ms - info->held_ms) &&
@@ -350,8 +398,8 @@ cJSON *json_waiter(const struct permit_waiter_info *info, int64_t now_ms)
               json_add_id(object, "request_id", info->acquire_id) &&
               add_number(object, "position", info->position) &&
               add_number(object, "permits", info->permits) &&
-              add_parts(object, info->semaphore, info->permits) &&
-              add_number(object, "priority", 0) &&
+              add_parts(object, info->parts, info->parts_count) &&
+              add_number(object, "priority", info->priority) &&
               add_client(object, &info->client) &&
               add_labels(object, info->labels, info->labels_count) &&
               json_add_time(object, "queued_at", now_ms - info->waited_ms) &&

@@ -6,21 +6,34 @@
 
 #define CAPACITY_MIN 8
 
-void answers_init(struct answers *answers, uint32_t kept_max)
+void answers_init(struct answers *answers, uint32_t kept_max,
+                  uint64_t outcomes_max)
 {
-    *answers = (struct answers){.kept_max = kept_max};
-}
-
-void answers_deinit(struct answers *answers)
-{
-    free(answers->entries);
-    answers->entries = NULL;
+    *answers =
+        (struct answers){.kept_max = kept_max, .outcomes_max = outcomes_max};
 }
 
 static struct answers_entry *at(const struct answers *answers, uint32_t index)
 {
     assert(index < answers->count);
     return &answers->entries[(answers->head + index) & (answers->capacity - 1)];
+}
+
+static void drop_outcome(struct answers *answers, struct answers_entry *entry)
+{
+    if (entry->state == ANSWERS_KEPT && entry->answer.is_joined) {
+        answers->outcomes_bytes -= entry->answer.outcome->length;
+        outcome_drop(entry->answer.outcome);
+    }
+}
+
+void answers_deinit(struct answers *answers)
+{
+    for (uint32_t i = 0; i < answers->count; i++) {
+        drop_outcome(answers, at(answers, i));
+    }
+    free(answers->entries);
+    answers->entries = NULL;
 }
 
 /* Returns the index of the first entry whose id is not less. */
@@ -143,6 +156,13 @@ enum permit_status answers_begin(struct answers *answers, uint64_t id,
     return PERMIT_OK;
 }
 
+static void forget_one(struct answers *answers, struct answers_entry *entry)
+{
+    drop_outcome(answers, entry);
+    entry->state = ANSWERS_FORGOTTEN;
+    answers->kept--;
+}
+
 /* Forgets the answers that are kept of ids below `below`, at most `most`. */
 static void forget(struct answers *answers, uint64_t below, uint32_t most)
 {
@@ -153,9 +173,28 @@ static void forget(struct answers *answers, uint64_t below, uint32_t most)
         struct answers_entry *entry = at(answers, index);
         answers->kept_from = entry->id + 1;
         if (entry->state == ANSWERS_KEPT) {
-            entry->state = ANSWERS_FORGOTTEN;
-            answers->kept--;
+            forget_one(answers, entry);
             most--;
+        }
+    }
+    drop_front(answers);
+}
+
+/* Forgets the oldest that joined, until the others have room. */
+static void forget_joined(struct answers *answers)
+{
+    uint32_t index;
+
+    if (answers->outcomes_bytes <= answers->outcomes_max) {
+        return;
+    }
+    index = lower_bound(answers, answers->joined_from);
+    for (; answers->outcomes_bytes > answers->outcomes_max; index++) {
+        struct answers_entry *entry = at(answers, index);
+
+        answers->joined_from = entry->id + 1;
+        if (entry->state == ANSWERS_KEPT && entry->answer.is_joined) {
+            forget_one(answers, entry);
         }
     }
     drop_front(answers);
@@ -167,8 +206,11 @@ void answers_end(struct answers *answers, uint64_t id,
     struct answers_entry *entry = find(answers, id);
 
     assert(entry != NULL && entry->state == ANSWERS_WAITS);
-    if (id < answers->below) {
-        entry->state = ANSWERS_FORGOTTEN; /* The client wants it no more. */
+    if (answer == NULL || id < answers->below) {
+        if (answer != NULL && answer->is_joined) {
+            outcome_drop(answer->outcome); /* The client wants it no more. */
+        }
+        entry->state = ANSWERS_FORGOTTEN;
         drop_front(answers);
         return;
     }
@@ -178,9 +220,16 @@ void answers_end(struct answers *answers, uint64_t id,
     if (id < answers->kept_from) {
         answers->kept_from = id;
     }
+    if (answer->is_joined) {
+        answers->outcomes_bytes += answer->outcome->length;
+        if (id < answers->joined_from) {
+            answers->joined_from = id;
+        }
+    }
     if (answers->kept > answers->kept_max) {
         forget(answers, UINT64_MAX, 1);
     }
+    forget_joined(answers);
 }
 
 void answers_lose(struct answers *answers, uint64_t id, enum permit_loss loss)

@@ -9,27 +9,34 @@
  * nor the engine's state.
  *
  * Law: ids rise. A request under way is never forgotten; of those answered, the
- * latest `kept_max` are kept, but none below the mark that the client set. */
+ * latest `kept_max` are kept, of Joined as many as have `outcomes_max` bytes
+ * together, but none below the mark that the client set. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/engine.h"
+#include "outcome.h"
 
 /* The final answer of a request, as far as its kind needs. */
 struct answer {
     enum engine_event_type to;
     enum permit_status status;
     const char *detail; /* A constant; NULL if none. */
+    bool is_joined;
+    uint8_t taken;           /* GRANTED: bit n: part n was, for good. */
+    uint32_t semaphore_hash; /* REFUSED: of the name that it is about. */
     union {
         struct {
             uint64_t grant_id;
             int64_t waited_ms;
             int64_t hold_ms;
         } granted;
+        struct outcome *outcome; /* If is_joined. */
         struct {
             uint64_t position;
             uint64_t permits_in_the_way;
+            uint64_t retry_after_ms;
         } refused;
         enum engine_cancel_outcome cancelled;
         uint64_t available;
@@ -57,7 +64,10 @@ struct answers {
     uint32_t count;
     uint32_t kept;
     uint32_t kept_max;
-    uint64_t kept_from; /* No answer is kept of an id below. */
+    uint64_t kept_from;   /* No answer is kept of an id below. */
+    uint64_t joined_from; /* No outcome is kept of an id below. */
+    uint64_t outcomes_bytes;
+    uint64_t outcomes_max;
     uint64_t newest_id;
     uint64_t below; /* The client has all answers below this id. */
 };
@@ -71,7 +81,8 @@ enum answers_found {
 };
 
 /* Takes no memory. */
-void answers_init(struct answers *answers, uint32_t kept_max);
+void answers_init(struct answers *answers, uint32_t kept_max,
+                  uint64_t outcomes_max);
 
 void answers_deinit(struct answers *answers);
 
@@ -86,7 +97,8 @@ enum answers_found answers_find(const struct answers *answers, uint64_t id,
 enum permit_status answers_begin(struct answers *answers, uint64_t id,
                                  uint64_t body_hash);
 
-/* Keeps the answer of a request under way, of which there must be one. */
+/* Keeps the answer of a request under way, of which there must be one. Takes
+ * its outcome over. NULL: it can't be kept. */
 void answers_end(struct answers *answers, uint64_t id,
                  const struct answer *answer);
 

@@ -26,6 +26,7 @@
         "limits", name, CONFIG_COUNT, AT(field), 1, max, CONFIG_NO_INF, true   \
     }
 #define ENGINE(name) COUNT(#name, engine_limits.name, 10000000)
+#define TEMPLATED(name, field) COUNT(name, engine_limits.field, 10000000)
 #define SESSION(name) COUNT(#name, session_limits.name, 1000000)
 #define BYTES(name)                                                            \
     {                                                                          \
@@ -42,6 +43,8 @@ const struct config_key config_keys[CONFIG_KEYS_COUNT] = {
     {"", "insecure_listen", CONFIG_BOOL, AT(insecure_listen), 0, 0,
      CONFIG_NO_INF, true},
     DURATION("", "drain_timeout", drain_timeout_ms, 0, DURATION_INF, false),
+    {"", "priority_step", CONFIG_DURATION, AT(priority_step_ms), 0, YEAR_MS,
+     CONFIG_NO_INF, false},
     {"http", "listen", CONFIG_ADDRESS, AT(http_listen), 0, 0, CONFIG_NO_INF,
      true},
     DURATION("session", "heartbeat", heartbeat_ms, 10, CONFIG_NO_INF, true),
@@ -51,6 +54,9 @@ const struct config_key config_keys[CONFIG_KEYS_COUNT] = {
     ENGINE(max_sessions),
     ENGINE(max_semaphores),
     ENGINE(max_semaphores_with_slots),
+    ENGINE(max_semaphores_with_estimates),
+    TEMPLATED("max_templated", max_template_semaphores),
+    TEMPLATED("max_templated_per_session", max_template_semaphores_per_session),
     ENGINE(max_waiters),
     ENGINE(max_grants),
     ENGINE(max_lost),
@@ -86,6 +92,10 @@ const struct config_name config_format_names[] = {
     {"logfmt", LOG_FORMAT_LOGFMT},
     {"journal", LOG_FORMAT_JOURNAL},
     {NULL, 0}};
+const struct config_name config_kind_names[] = {{"bounded", ENGINE_BOUNDED},
+                                                {"counting", ENGINE_COUNTING},
+                                                {"rate", ENGINE_RATE},
+                                                {NULL, 0}};
 static const struct config_name bool_names[] = {
     {"false", false}, {"true", true}, {NULL, 0}};
 
@@ -101,18 +111,8 @@ static bool read_name(const struct config_name *names, const char *text,
     return false;
 }
 
-bool config_read_bool(const char *text, bool *ret_value)
-{
-    int64_t value;
-    bool is_read = read_name(bool_names, text, &value);
-
-    if (is_read) {
-        *ret_value = value != 0;
-    }
-    return is_read;
-}
-
-bool config_read_count(const char *text, int64_t min, int64_t max,
+/* Reads text as a whole number of min to max. */
+static bool read_count(const char *text, int64_t min, int64_t max,
                        int64_t *ret_number)
 {
     char *end;
@@ -145,7 +145,7 @@ static bool read_bytes(const char *text, int64_t min, int64_t max,
     }
     memcpy(digits, text, length);
     digits[length] = '\0';
-    if (!config_read_count(digits, 0, max / scale, ret_bytes)) {
+    if (!read_count(digits, 0, max / scale, ret_bytes)) {
         return false;
     }
     *ret_bytes *= scale;
@@ -198,14 +198,19 @@ static bool read_number(const struct config_key *key, const char *text,
         return read_name(config_level_names, text, ret_number);
     case CONFIG_FORMAT:
         return read_name(config_format_names, text, ret_number);
+    case CONFIG_KIND:
+        return read_name(config_kind_names, text, ret_number);
     case CONFIG_COUNT:
-        return config_read_count(text, key->min, key->max, ret_number);
+        *ret_number = key->inf;
+        return (key->inf != CONFIG_NO_INF && strcmp(text, "inf") == 0) ||
+               read_count(text, key->min, key->max, ret_number);
     case CONFIG_BYTES:
         return read_bytes(text, key->min, key->max, ret_number);
     case CONFIG_PERIOD:
     case CONFIG_DURATION:
         return read_duration(key, text, ret_number);
     case CONFIG_ADDRESS:
+    case CONFIG_RATE:
         break;
     }
     return false;
@@ -223,6 +228,9 @@ static void store_number(void *field, enum config_type type, int64_t number)
     case CONFIG_FORMAT:
         *(enum log_format *)field = (enum log_format)number;
         break;
+    case CONFIG_KIND:
+        *(enum engine_kind *)field = (enum engine_kind)number;
+        break;
     case CONFIG_COUNT:
     case CONFIG_BYTES:
     case CONFIG_PERIOD:
@@ -232,6 +240,7 @@ static void store_number(void *field, enum config_type type, int64_t number)
         *(int64_t *)field = number;
         break;
     case CONFIG_ADDRESS:
+    case CONFIG_RATE:
         break;
     }
 }
@@ -242,32 +251,51 @@ static void complain(const struct config_key *key,
 {
     static const char *const musts[] = {
         [CONFIG_BOOL] = "must be true or false",
-        [CONFIG_DURATION] = "must be a duration, like 250ms, 30s or 2h",
+        [CONFIG_DURATION] = "must be a duration",
         [CONFIG_COUNT] = "must be a whole number of ",
         [CONFIG_BYTES] = "must be a size of 4KiB to 1024MiB, like 64KiB",
         [CONFIG_PERIOD] = "must be a duration of 10ms to 1d, like 5s",
         [CONFIG_LEVEL] = "must be error, warning, info or debug",
-        [CONFIG_FORMAT] = "must be auto, logfmt or journal"};
+        [CONFIG_FORMAT] = "must be auto, logfmt or journal",
+        [CONFIG_KIND] = "must be bounded, counting or rate"};
+    const char *or_inf = key->inf == CONFIG_NO_INF ? "" : ", or inf";
 
     if (key->type == CONFIG_COUNT) {
-        (void)snprintf(error, CONFIG_ERROR_BYTES, "%s%" PRId64 " to %" PRId64,
-                       musts[key->type], key->min, key->max);
+        (void)snprintf(error, CONFIG_ERROR_BYTES,
+                       "%s%" PRId64 " to %" PRId64 "%s", musts[key->type],
+                       key->min, key->max, or_inf);
+    } else if (key->type == CONFIG_DURATION) {
+        (void)snprintf(error, CONFIG_ERROR_BYTES,
+                       "%s%s, like 250ms, 30s or 2h%s", musts[key->type],
+                       key->min == 1 ? " above 0" : "", or_inf);
     } else {
-        (void)snprintf(error, CONFIG_ERROR_BYTES, "%s%s", musts[key->type],
-                       key->type == CONFIG_DURATION && key->inf != CONFIG_NO_INF
-                           ? ", or inf"
-                           : "");
+        (void)snprintf(error, CONFIG_ERROR_BYTES, "%s", musts[key->type]);
     }
 }
 
-bool config_set(struct config *config, const struct config_key *key,
-                const char *text, char error[CONFIG_ERROR_BYTES])
+static bool set_rate(struct engine_definition *definition, const char *text,
+                     char error[CONFIG_ERROR_BYTES])
 {
-    void *field = (char *)config + key->offset;
+    const char *wrong =
+        rate_parse(text, &definition->rate, &definition->per_ms);
+
+    if (wrong != NULL) {
+        (void)snprintf(error, CONFIG_ERROR_BYTES, "must be %s", wrong);
+    }
+    return wrong == NULL;
+}
+
+bool config_set(void *base, const struct config_key *key, const char *text,
+                char error[CONFIG_ERROR_BYTES])
+{
+    void *field = (char *)base + key->offset;
     int64_t number = 0;
 
     if (key->type == CONFIG_ADDRESS) {
         return set_address(field, text, error);
+    }
+    if (key->type == CONFIG_RATE) {
+        return set_rate(base, text, error);
     }
     if (!read_number(key, text, &number)) {
         complain(key, error);
@@ -329,6 +357,7 @@ static struct config *config_create(void)
         return NULL;
     }
     config->drain_timeout_ms = INT64_C(3600) * 1000;
+    config->priority_step_ms = DEFAULT_PRIORITY_STEP_MS;
     config->heartbeat_ms = SESSION_HEARTBEAT_MS;
     config->linger_max_ms = SESSION_LINGER_MAX_MS;
     config->grace_ms = SESSION_GRACE_MS;
@@ -466,18 +495,4 @@ void config_destroy(struct config *config)
     free(config->semaphores);
     free(config->http_listen);
     free(config);
-}
-
-static int compare_name(const void *name, const void *semaphore)
-{
-    return strcmp(name, ((const struct config_semaphore *)semaphore)->name);
-}
-
-const struct config_semaphore *config_find(const struct config *config,
-                                           const char *name)
-{
-    return config->semaphores_count == 0
-               ? NULL
-               : bsearch(name, config->semaphores, config->semaphores_count,
-                         sizeof(*config->semaphores), compare_name);
 }

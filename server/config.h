@@ -38,6 +38,7 @@ struct config {
     char *http_allowed_hosts[CONFIG_ADDRESSES_MAX];
     size_t http_allowed_hosts_count;
     int64_t drain_timeout_ms; /* -1: no limit. */
+    int64_t priority_step_ms;
     int64_t heartbeat_ms;
     int64_t session_timeout_ms;
     int64_t linger_max_ms;
@@ -78,6 +79,10 @@ void config_print(const struct config *config, FILE *file);
 bool config_next_restart_key(const struct config *before,
                              const struct config *after, size_t *index,
                              char name[CONFIG_KEY_BYTES]);
+
+/* Do both say the same of a semaphore? */
+bool config_same_definition(const struct engine_definition *a,
+                            const struct engine_definition *b);
 
 /* Returns the entry of that name, or NULL. */
 const struct config_semaphore *config_find(const struct config *config,

@@ -8,91 +8,6 @@
 
 #include <utlist.h>
 
-/* ------------------------------------------------------------------ answers */
-
-static void to_message(const struct answer *answer,
-                       const struct wire_live_grant *granted,
-                       struct wire_server_message *message)
-{
-    if (answer->status != PERMIT_OK) {
-        message->type = WIRE_REFUSED;
-        message->refused.reason = answer->status;
-        message->refused.detail = answer->detail == NULL
-                                      ? permit_strerror(answer->status)
-                                      : answer->detail;
-        message->refused.position = answer->refused.position;
-        message->refused.permits_in_the_way =
-            answer->refused.permits_in_the_way;
-    } else if (answer->to == ENGINE_ACQUIRE) {
-        message->type = WIRE_GRANTED;
-        message->granted.grant_id = answer->granted.grant_id;
-        message->granted.fence = answer->granted.grant_id;
-        message->granted.waited_ms = answer->granted.waited_ms;
-        message->granted.hold_ms = answer->granted.hold_ms;
-        if (granted != NULL) {
-            message->granted.parts = granted->parts;
-            message->granted.parts_count = granted->parts_count;
-        }
-    } else if (answer->to == ENGINE_CANCEL) {
-        /* The numbers on the wire are the engine's. */
-        message->type = WIRE_CANCELLED;
-        message->cancelled = (enum wire_cancel_outcome)answer->cancelled;
-    } else if (answer->to == ENGINE_RENEW) {
-        message->type = WIRE_RENEWED;
-        message->renewed.hold_ms = answer->renewed_ms;
-    } else if (answer->to == ENGINE_POST) {
-        message->type = WIRE_POSTED;
-        message->posted.available = answer->available;
-    } else {
-        message->type = WIRE_DONE;
-    }
-}
-
-_Static_assert((int)ENGINE_CANCEL_CANCELLED == (int)WIRE_CANCEL_CANCELLED &&
-                   (int)ENGINE_CANCEL_GRANTED == (int)WIRE_CANCEL_GRANTED &&
-                   (int)ENGINE_CANCEL_NOT_FOUND == (int)WIRE_CANCEL_NOT_FOUND,
-               "outcomes of Cancel have one numbering");
-
-void session_answer(struct session *session, uint64_t id,
-                    const struct answer *answer,
-                    const struct wire_live_grant *granted, bool is_lost)
-{
-    struct wire_server_message message = {.id = id};
-    uint32_t before = session->in_flight;
-
-    to_message(answer, granted, &message);
-    if (message.type == WIRE_GRANTED) {
-        message.granted.lost = is_lost;
-    }
-    session_send(session, &message, true);
-    if (message.type == WIRE_GRANTED && session->in_flight > before &&
-        takes_send(&session->takes, id)) { /* It is in the gate. */
-        gate_mark(session->all->options.gate);
-    }
-}
-
-static struct answer compact(const struct engine_answer *from)
-{
-    struct answer to = {
-        .to = from->to, .status = from->status, .detail = from->detail};
-
-    if (from->status != PERMIT_OK) {
-        to.refused.position = from->position;
-        to.refused.permits_in_the_way = from->permits_in_the_way;
-    } else if (from->to == ENGINE_ACQUIRE) {
-        to.granted.grant_id = from->grant_id;
-        to.granted.waited_ms = from->waited_ms;
-        to.granted.hold_ms = from->hold_ms;
-    } else if (from->to == ENGINE_CANCEL) {
-        to.cancelled = from->cancelled;
-    } else if (from->to == ENGINE_RENEW) {
-        to.renewed_ms = from->hold_ms;
-    } else {
-        to.available = from->available;
-    }
-    return to;
-}
-
 /* An acquire was answered, or something of its grant came back: its labels are
  * of no more use if it has no grant now. */
 static void drop_labels_of_ended(struct sessions *sessions, uint64_t session_id,
@@ -124,24 +39,43 @@ static void forget_takes(struct sessions *sessions, const char *semaphore)
     }
 }
 
+/* A part was granted: is it one that may have to come back? */
+static void note_granted(const struct sessions *sessions,
+                         const struct engine_record *record)
+{
+    struct session *session = session_find(sessions, record->session_id);
+    bool is_kept = !record->consume && session != NULL && session->settles &&
+                   session_takes_tokens(sessions, record->semaphore);
+
+    if (session != NULL && (record->consume || is_kept)) {
+        takes_add(&session->takes, record->request_id, record->semaphore,
+                  record->permits, is_kept);
+    }
+}
+
 /* What a record says to a session, besides the effects. Most say nothing. */
-static void note_record(const struct sessions *sessions,
+static void note_record(struct sessions *sessions,
                         const struct engine_record *record)
 {
-    bool is_take = record->type == ENGINE_RECORD_GRANTED && record->consume;
-    bool is_loss = record->type == ENGINE_RECORD_EXPIRED ||
-                   record->type == ENGINE_RECORD_REVOKED;
-    struct session *session =
-        is_take || is_loss ? session_find(sessions, record->session_id) : NULL;
+    struct session *session;
 
-    if (session == NULL) {
-        return;
-    }
-    if (is_take) {
-        takes_add(&session->takes, record->request_id, record->semaphore,
-                  record->permits);
-    } else {
-        answers_lose(&session->answers, record->acquire_id, record->loss);
+    if (record->type == ENGINE_RECORD_GRANTED) {
+        note_granted(sessions, record);
+    } else if (record->type == ENGINE_RECORD_DELETED) {
+        /* What a template made is forgotten by nobody's request: what was taken
+         * of it may come back, if it is made again. */
+        if (record->session_id != 0) {
+            forget_takes(sessions, record->semaphore);
+        }
+    } else if (record->type == ENGINE_RECORD_EXPIRED ||
+               record->type == ENGINE_RECORD_REVOKED ||
+               record->type == ENGINE_RECORD_SETTLED) {
+        session = session_find(sessions, record->session_id);
+        if (session != NULL && record->type == ENGINE_RECORD_SETTLED) {
+            takes_settle(&session->takes, record->acquire_id);
+        } else if (session != NULL) {
+            answers_lose(&session->answers, record->acquire_id, record->loss);
+        }
     }
 }
 
@@ -149,13 +83,11 @@ static void carry_out_record(struct sessions *sessions,
                              const struct engine_record *record)
 {
     note_record(sessions, record);
-    if (record->type == ENGINE_RECORD_DELETED) {
-        forget_takes(sessions, record->semaphore);
-    }
     if (gate_record(sessions->options.gate, record) != PERMIT_OK) {
         sessions->has_failed = true;
     }
     if (record->type == ENGINE_RECORD_RELEASED ||
+        record->type == ENGINE_RECORD_SETTLED ||
         record->type == ENGINE_RECORD_EXPIRED) {
         drop_labels_of_ended(sessions, record->session_id, record->acquire_id);
     }
@@ -165,10 +97,6 @@ static void carry_out_answer(struct sessions *sessions,
                              const struct engine_effect *effect)
 {
     struct session *session;
-    struct answer answer;
-    struct permit_part_info part = {.permits = 0};
-    struct wire_live_grant granted = {.parts = &part};
-    uint32_t slots[LIMIT_SLOTS_MAX];
 
     if (effect->answer.to == ENGINE_SESSION_OPEN) {
         session_carry_out_opening(sessions, effect);
@@ -181,23 +109,12 @@ static void carry_out_answer(struct sessions *sessions,
     }
     session = session_find(sessions, effect->session_id);
     assert(session != NULL);
-    answer = compact(&effect->answer);
-    if (answer.to == ENGINE_VERIFY) {
-        session_answer(session, effect->request_id, &answer, NULL, false);
-        return; /* It is done anew each time. */
+    if (effect->answer.to != ENGINE_VERIFY &&
+        effect->answer.to != ENGINE_WHY) { /* These are done anew. */
+        watcher_stop(session, effect->request_id);
+        drop_labels_of_ended(sessions, effect->session_id, effect->request_id);
     }
-    answers_end(&session->answers, effect->request_id, &answer);
-    watcher_stop(session, effect->request_id);
-    drop_labels_of_ended(sessions, effect->session_id, effect->request_id);
-    if (effect->answer.slots != NULL) {
-        part.semaphore = effect->answer.semaphore;
-        part.slots = slots;
-        part.slots_count =
-            (uint32_t)engine_slots_list(effect->answer.slots, slots);
-        part.permits = part.slots_count;
-        granted.parts_count = 1;
-    }
-    session_answer(session, effect->request_id, &answer, &granted, false);
+    session_answer(session, effect->request_id, &effect->answer);
 }
 
 static void carry_out_lost(struct sessions *sessions,
@@ -283,8 +200,10 @@ static void undo(struct sessions *sessions)
         event.now_ns = engine_now_ns(sessions->options.engine);
         event.post.semaphore = take->semaphore;
         event.post.permits = take->permits;
-        engine_apply(sessions->options.engine, &event);
-        sessions_carry_out(sessions);
+        if (take->permits > 0) {
+            engine_apply(sessions->options.engine, &event);
+            sessions_carry_out(sessions);
+        }
         sessions->own_status = status;
         sessions->own_detail = detail;
         free(take);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GRANTS_AT_ONCE 32
+
 /* Keeps what the client says of itself. Returns false without memory. */
 static bool keep_texts(struct session *session, const struct wire_hello *hello)
 {
@@ -124,12 +126,13 @@ static void take_over(struct session *session, struct session *former)
     session->id = id;
     memcpy(session->secret, former->secret, sizeof(session->secret));
     session->answers = former->answers;
-    answers_init(&former->answers, 0);
+    answers_init(&former->answers, 0, 0);
     answers_forget(&session->answers, session->answered_below);
     session->labels = former->labels;
     former->labels = (struct labels){0};
     takes_trust(&former->takes);
     session->takes = former->takes;
+    session->settles = former->settles;
     former->takes = (struct takes){0};
     if (former->connection_id == 0) {
         session_free(former);
@@ -139,42 +142,65 @@ static void take_over(struct session *session, struct session *former)
     }
 }
 
-/* Live grants of one message, with room for the slots of one too many. */
+/* Live grants of one message, with room for one too many. */
 struct live_page {
     struct wire_live_grant rows[WIRE_GRANTS_PARTS_MAX];
-    struct permit_part_info parts[WIRE_GRANTS_PARTS_MAX];
-    uint32_t slots[WIRE_GRANTS_SLOTS_MAX + LIMIT_SLOTS_MAX];
+    struct permit_part_info parts[WIRE_GRANTS_PARTS_MAX + LIMIT_PARTS_MAX];
+    uint32_t slots[WIRE_GRANTS_SLOTS_MAX + LIMIT_PARTS_MAX * LIMIT_SLOTS_MAX];
+    uint32_t count;
+    uint32_t parts_count;
+    uint32_t slots_count;
 };
+
+/* Returns false if there is no room for it: it is the first of the next page.
+ */
+static bool add_grant(const struct session *session, struct live_page *page,
+                      const struct engine_grant_view *view)
+{
+    struct permit_part_info *parts = page->parts + page->parts_count;
+
+    page->parts_count += view->parts_count;
+    page->slots_count += session_fill_parts(session->all, view, parts,
+                                            page->slots + page->slots_count);
+    if (page->parts_count > WIRE_GRANTS_PARTS_MAX ||
+        page->slots_count > WIRE_GRANTS_SLOTS_MAX) {
+        return false;
+    }
+    page->rows[page->count++] =
+        (struct wire_live_grant){.acquire_id = view->acquire_id,
+                                 .grant_id = view->grant_id,
+                                 .fence = view->grant_id,
+                                 .parts = parts,
+                                 .parts_count = view->parts_count};
+    return true;
+}
 
 /* Fills a page of live grants from row *offset on, which moves behind it. */
 static void fill_grants(const struct session *session, size_t *offset,
                         struct live_page *page,
                         struct wire_live_grants *ret_page)
 {
-    struct engine_grant_view views[WIRE_GRANTS_PARTS_MAX];
+    struct engine_grant_view views[GRANTS_AT_ONCE];
     size_t total;
-    size_t count = engine_view_session_grants(session->all->options.engine,
-                                              session->id, *offset, views,
-                                              WIRE_GRANTS_PARTS_MAX, &total);
-    uint32_t filled = 0;
-    uint32_t slots_count = 0;
+    size_t count;
+    bool has_room = true;
 
-    for (size_t i = 0; i < count; i++, (*offset)++) {
-        struct wire_live_grant *row = &page->rows[filled];
-
-        if (views[i].lost) {
-            continue; /* It is believed in no more. */
+    page->count = page->parts_count = page->slots_count = 0;
+    do {
+        count = engine_view_session_grants(session->all->options.engine,
+                                           session->id, *offset, views,
+                                           GRANTS_AT_ONCE, &total);
+        for (size_t i = 0; i < count; i++) {
+            /* What is lost is believed in no more. */
+            has_room = views[i].lost || add_grant(session, page, &views[i]);
+            if (!has_room) {
+                break;
+            }
+            (*offset)++;
         }
-        *row = session_live_grant(session->all, &views[i], &page->parts[filled],
-                                  page->slots + slots_count);
-        slots_count += row->parts[0].slots_count;
-        if (slots_count > WIRE_GRANTS_SLOTS_MAX) {
-            break; /* The first of the next page. */
-        }
-        filled++;
-    }
+    } while (has_room && count == GRANTS_AT_ONCE);
     *ret_page = (struct wire_live_grants){
-        .rows = page->rows, .count = filled, .more = *offset < total};
+        .rows = page->rows, .count = page->count, .more = *offset < total};
 }
 
 static void say_welcome(struct session *session, uint64_t request_id,

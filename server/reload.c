@@ -32,14 +32,6 @@ static void define(struct server *server,
     }
 }
 
-static bool is_same_definition(const struct engine_definition *a,
-                               const struct engine_definition *b)
-{
-    return a->kind == b->kind && a->permits == b->permits &&
-           a->max_queue == b->max_queue && a->max_wait_ms == b->max_wait_ms &&
-           a->hold_ms == b->hold_ms && a->slots == b->slots;
-}
-
 /* Names the semaphores that stay though their entries are gone. */
 static void tell_left(const struct config *before, const struct config *after)
 {
@@ -65,8 +57,8 @@ void server_apply_config(struct server *server, const struct config *before,
         const struct config_semaphore *semaphore = &after->semaphores[i];
         const struct config_semaphore *former =
             before == NULL ? NULL : config_find(before, semaphore->name);
-        if (former == NULL ||
-            !is_same_definition(&former->definition, &semaphore->definition)) {
+        if (former == NULL || !config_same_definition(&former->definition,
+                                                      &semaphore->definition)) {
             define(server, semaphore);
         }
     }
@@ -90,6 +82,7 @@ void server_reload(struct server *server)
         return;
     }
     server_apply_config(server, server->config, config);
+    engine_set_priority_step(server->engine, config->priority_step_ms);
     log_set(config->log_level, server->started->log_format);
     if (server->config != server->started) {
         config_destroy(server->config);

@@ -271,6 +271,7 @@ static enum server_exit make_parts(struct server *server,
     explicit_bzero(secret, sizeof(secret));
     if (server->engine != NULL) {
         engine_set_defaults(server->engine, &config->defaults);
+        engine_set_priority_step(server->engine, config->priority_step_ms);
     }
     server->store = store_memory_create();
     if (server->base == NULL || server->engine == NULL ||

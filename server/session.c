@@ -84,6 +84,7 @@ void sessions_destroy(struct sessions *sessions)
         }
     }
     takes_deinit(&(struct takes){.unsent = sessions->undone});
+    outcome_drop(sessions->joined);
     free(sessions->buckets);
     free(sessions->arena.bytes);
     free(sessions);
@@ -108,7 +109,8 @@ struct session *session_create(struct sessions *sessions,
     session->name = session->host = session->purpose = "";
     memcpy(session->address, address, bytes);
     answers_init(&session->answers,
-                 sessions->options.limits->max_answers_per_session);
+                 sessions->options.limits->max_answers_per_session,
+                 sessions->options.limits->max_output_buffer);
     return session;
 }
 

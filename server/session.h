@@ -165,10 +165,13 @@ uint64_t sessions_waiting_due(const struct sessions *sessions, uint64_t now_ns);
 
 /* ------------------------------------------------------------------- views */
 
+#define SESSION_VIEW_ROWS_MAX 64 /* Of one call. */
+
 /* Pages of what operators ask for, as Query, List and HTTP show it: the
  * engine's views, with what the clients said of themselves. The rows' strings,
- * labels and slots live until the next call of any function of sessions. They
- * return how many rows they filled; *ret_total is how many there are. */
+ * labels, parts and slots (of the semaphore that was asked for) live until the
+ * next call of any function of sessions. They return how many rows they filled;
+ * *ret_total is how many there are. */
 size_t sessions_view_semaphores(struct sessions *sessions, const char *prefix,
                                 size_t offset, uint64_t now_ns,
                                 struct permit_semaphore_info *rows,

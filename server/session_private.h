@@ -2,8 +2,8 @@
 #ifndef SESSION_PRIVATE_H
 #define SESSION_PRIVATE_H
 
-/* What session.c, opening.c, requests.c, effects.c, waiting.c and views.c
- * share: one module in six files. */
+/* What session.c, opening.c, requests.c, prepare.c, reads.c, effects.c,
+ * replies.c, waiting.c and views.c share: one module in nine files. */
 
 #include "answers.h"
 #include "frame.h"
@@ -12,14 +12,26 @@
 #include "takes.h"
 #include "wire.h"
 
+/* What a Waiting tells, but for what time alone changes. Without gaps, for it
+ * is compared as bytes. */
+struct watched {
+    uint64_t position; /* 0: nothing was told yet. */
+    uint64_t permits_in_the_way;
+    uint64_t queue_length;
+    uint64_t held;
+    uint64_t permits;
+    uint64_t semaphore_hash;
+    uint64_t oldest_session_id;
+    uint64_t oldest_hold_ns;
+};
+
 /* An acquire that waits and asked for Waiting pushes. */
 struct watcher {
     struct session *session;
     uint64_t acquire_id;
-    uint64_t due_ns;          /* Of its next push. */
-    struct wire_waiting sent; /* Position 0: nothing yet. */
-    uint64_t sent_oldest;     /* The oldest holder's grant then. */
-    struct watcher *next;     /* Of all, the next to be due first. */
+    uint64_t due_ns; /* Of its next push. */
+    struct watched told;
+    struct watcher *next; /* Of all, the next to be due first. */
     struct watcher *prev;
     struct watcher *next_own; /* Of its session, in order of arrival. */
     struct watcher *prev_own;
@@ -45,6 +57,7 @@ struct session {
     struct watcher *watchers;
     struct labels labels; /* Of its acquires that wait or hold. */
     struct takes takes;
+    bool settles; /* It has asked for that, now or before. */
     uint8_t secret[WIRE_SECRET_BYTES];
     uint64_t pid;
     char *texts; /* name, host, purpose: one piece of memory. */
@@ -68,9 +81,13 @@ struct sessions {
     enum permit_status own_status;
     const char *own_detail;
     bool has_failed;
-    struct take *undone; /* Is given back when the engine has no work. */
+    struct outcome *joined; /* The latest, or NULL: many get the same. */
+    struct take *undone;    /* Is given back when the engine has no work. */
     struct wire_arena arena;
-    uint32_t slots[LIMIT_SLOTS_MAX]; /* Of a page of holders. */
+    /* Of an answer, or of a page of rows. */
+    uint32_t slots[LIMIT_PARTS_MAX * LIMIT_SLOTS_MAX];
+    struct permit_part_info parts[SESSION_VIEW_ROWS_MAX * LIMIT_PARTS_MAX];
+    char templates[SESSION_VIEW_ROWS_MAX][LIMIT_NAME_BYTES_MAX + 1];
     uint8_t frame[FRAME_HEADER_BYTES + FRAME_BYTES_MAX];
 };
 
@@ -112,6 +129,26 @@ void session_carry_out_opening(struct sessions *sessions,
 void session_obey(struct session *session,
                   const struct wire_client_message *message);
 
+/* ---------------------------------------------------------------- prepare.c */
+
+/* A request as an event, which borrows its parts from here and the rest from
+ * the message. */
+struct prepared {
+    struct engine_event event;
+    struct engine_part parts[LIMIT_PARTS_MAX];
+};
+
+/* Returns false, with a detail, if it asks for what is not served. */
+bool session_prepare(const struct session *session,
+                     const struct wire_client_message *message,
+                     struct prepared *ret_prepared, const char **ret_detail);
+
+/* ------------------------------------------------------------------ reads.c */
+
+/* Answers a request that only asks. Returns false if it is none. */
+bool session_read(struct session *session,
+                  const struct wire_client_message *message);
+
 /* ---------------------------------------------------------------- effects.c */
 
 /* Applies an event and carries out what it causes, as far as the engine gets.
@@ -121,11 +158,22 @@ void sessions_do(struct sessions *sessions, const struct engine_event *event);
 /* Carries out the effects that wait. */
 void sessions_carry_out(struct sessions *sessions);
 
-/* Gives an answer to its request. Of Granted, `granted` says the slots (NULL:
- * there are none), and is_lost that it is lost by now. */
+/* ---------------------------------------------------------------- replies.c */
+
+/* Keeps the answer of a request, but of those that are done anew each time, and
+ * sends it. */
 void session_answer(struct session *session, uint64_t id,
-                    const struct answer *answer,
-                    const struct wire_live_grant *granted, bool is_lost);
+                    const struct engine_answer *from);
+
+/* Gives the first answer again, without the holder that a refusal names; who
+ * has lost the grant meanwhile must not believe in it. */
+void session_answer_again(struct session *session,
+                          const struct wire_client_message *message,
+                          const struct answer *former);
+
+/* Is it a RATE? */
+bool session_takes_tokens(const struct sessions *sessions,
+                          const char *semaphore);
 
 /* ---------------------------------------------------------------- waiting.c */
 
@@ -143,12 +191,21 @@ void watcher_stop_all(struct session *session);
 void session_describe(const struct sessions *sessions, uint64_t session_id,
                       struct permit_client_info *ret_client);
 
-/* A grant as its session is told of it again; its part and slots are written to
- * part and slots. */
-struct wire_live_grant session_live_grant(const struct sessions *sessions,
-                                          const struct engine_grant_view *view,
-                                          struct permit_part_info *part,
-                                          uint32_t slots[LIMIT_SLOTS_MAX]);
+/* Fills the parts of a grant, and writes their slots to slots. Returns how many
+ * slots there are. */
+uint32_t session_fill_parts(const struct sessions *sessions,
+                            const struct engine_grant_view *view,
+                            struct permit_part_info parts[LIMIT_PARTS_MAX],
+                            uint32_t *slots);
+
+/* A name, small enough to be kept; for comparing. */
+uint32_t session_hash_name(const char *name);
+
+/* As the wire has durations. */
+static inline int64_t session_ms(uint64_t ms)
+{
+    return ms > INT64_MAX ? INT64_MAX : (int64_t)ms;
+}
 
 int64_t age_ms(uint64_t now_ns, uint64_t since_ns);
 

@@ -26,7 +26,7 @@ void takes_deinit(struct takes *takes)
 }
 
 void takes_add(struct takes *takes, uint64_t acquire_id, const char *semaphore,
-               uint32_t permits)
+               uint32_t permits, bool is_kept)
 {
     size_t bytes = strlen(semaphore) + 1;
     struct take *take = calloc(1, sizeof(*take) + bytes);
@@ -36,34 +36,29 @@ void takes_add(struct takes *takes, uint64_t acquire_id, const char *semaphore,
     }
     take->acquire_id = acquire_id;
     take->permits = permits;
+    take->is_kept = is_kept;
     memcpy(take->semaphore, semaphore, bytes);
     DL_APPEND(takes->unsent, take);
 }
 
-/* Returns the one of that acquire, or NULL. */
-static struct take *find(struct take *list, uint64_t acquire_id)
-{
-    struct take *take;
-
-    DL_FOREACH(list, take)
-    {
-        if (take->acquire_id == acquire_id) {
-            break;
-        }
-    }
-    return take;
-}
-
 bool takes_send(struct takes *takes, uint64_t acquire_id)
 {
-    struct take *take = find(takes->unsent, acquire_id);
+    struct take *others = NULL;
+    bool is_found = false;
 
-    if (take == NULL) {
-        return false;
+    while (takes->unsent != NULL) {
+        struct take *take = takes->unsent;
+
+        DL_DELETE(takes->unsent, take);
+        if (take->acquire_id == acquire_id) {
+            DL_APPEND(takes->in_gate, take);
+            is_found = true;
+        } else {
+            DL_APPEND(others, take);
+        }
     }
-    DL_DELETE(takes->unsent, take);
-    DL_APPEND(takes->in_gate, take);
-    return true;
+    takes->unsent = others;
+    return is_found;
 }
 
 /* Drops those of which the kernel has a byte. */
@@ -78,11 +73,16 @@ void takes_leave_gate(struct takes *takes, uint32_t count, uint64_t offset,
                       uint64_t written)
 {
     for (; count > 0 && takes->in_gate != NULL; count--) {
-        struct take *take = takes->in_gate;
+        uint64_t acquire_id = takes->in_gate->acquire_id;
 
-        DL_DELETE(takes->in_gate, take);
-        take->offset = offset;
-        DL_APPEND(takes->in_buffer, take);
+        while (takes->in_gate != NULL &&
+               takes->in_gate->acquire_id == acquire_id) {
+            struct take *take = takes->in_gate;
+
+            DL_DELETE(takes->in_gate, take);
+            take->offset = offset;
+            DL_APPEND(takes->in_buffer, take);
+        }
     }
     drop_told(takes, written);
 }
@@ -102,24 +102,43 @@ void takes_trust(struct takes *takes)
     drop_all(&takes->in_buffer);
 }
 
-static void forget(struct take **list, const char *semaphore)
+/* They keep their places, for the gate counts them. */
+static void forget(struct take *list, const char *semaphore)
 {
     struct take *take;
-    struct take *next;
 
-    DL_FOREACH_SAFE(*list, take, next)
+    DL_FOREACH(list, take)
     {
         if (strcmp(take->semaphore, semaphore) == 0) {
-            drop(list, take);
+            take->permits = 0;
         }
     }
 }
 
 void takes_forget(struct takes *takes, const char *semaphore)
 {
-    forget(&takes->unsent, semaphore);
-    forget(&takes->in_gate, semaphore);
-    forget(&takes->in_buffer, semaphore);
+    forget(takes->unsent, semaphore);
+    forget(takes->in_gate, semaphore);
+    forget(takes->in_buffer, semaphore);
+}
+
+static void settle(struct take *list, uint64_t acquire_id)
+{
+    struct take *take;
+
+    DL_FOREACH(list, take)
+    {
+        if (take->acquire_id == acquire_id && take->is_kept) {
+            take->permits = 0;
+        }
+    }
+}
+
+void takes_settle(struct takes *takes, uint64_t acquire_id)
+{
+    settle(takes->unsent, acquire_id);
+    settle(takes->in_gate, acquire_id);
+    settle(takes->in_buffer, acquire_id);
 }
 
 void takes_move_unsent(struct takes *takes, struct take **unsent)

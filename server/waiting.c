@@ -65,32 +65,44 @@ void watcher_stop_all(struct session *session)
 
 /* Returns false if the acquire waits no more. */
 static bool look(const struct watcher *watcher, uint64_t now_ns,
-                 struct wire_waiting *ret_waiting, uint64_t *ret_oldest)
+                 struct wire_waiting *ret_waiting, struct watched *ret_facts)
 {
     const struct sessions *sessions = watcher->session->all;
     const struct engine *engine = sessions->options.engine;
     struct engine_waiter_view waiter;
+    struct engine_obstacle obstacle;
     struct engine_semaphore_view semaphore;
-    struct engine_grant_view oldest;
-    size_t holders;
 
     if (!engine_view_waiter(engine, watcher->session->id, watcher->acquire_id,
-                            &waiter) ||
-        !engine_view_semaphore(engine, waiter.semaphore, &semaphore)) {
+                            &waiter, &obstacle) ||
+        obstacle.semaphore == NULL ||
+        !engine_view_semaphore(engine, obstacle.semaphore, &semaphore)) {
         return false;
     }
-    *ret_waiting =
-        (struct wire_waiting){.position = waiter.position,
-                              .queue_length = semaphore.waiters,
-                              .held = semaphore.held,
-                              .permits = semaphore.definition.permits};
-    *ret_oldest = 0;
-    if (engine_view_holders(engine, waiter.semaphore, 0, &oldest, 1,
-                            &holders) == 1) {
-        *ret_oldest = oldest.grant_id;
+    *ret_facts =
+        (struct watched){.position = obstacle.position,
+                         .permits_in_the_way = obstacle.permits_in_the_way,
+                         .queue_length = semaphore.waiters,
+                         .held = semaphore.held,
+                         .permits = semaphore.definition.kind == ENGINE_RATE
+                                        ? semaphore.definition.burst
+                                        : semaphore.definition.permits,
+                         .semaphore_hash = session_hash_name(semaphore.name),
+                         .oldest_session_id = obstacle.oldest_session_id,
+                         .oldest_hold_ns = obstacle.oldest_hold_ns};
+    *ret_waiting = (struct wire_waiting){
+        .semaphore = semaphore.name,
+        .position = ret_facts->position,
+        .permits_in_the_way = ret_facts->permits_in_the_way,
+        .retry_after_ms = session_ms(obstacle.retry_after_ms),
+        .queue_length = ret_facts->queue_length,
+        .held = ret_facts->held,
+        .permits = ret_facts->permits};
+    if (obstacle.oldest_session_id != 0) {
         ret_waiting->has_oldest = true;
-        ret_waiting->oldest_held_ms = age_ms(now_ns, oldest.granted_ns);
-        session_describe(sessions, oldest.session_id, &ret_waiting->oldest);
+        ret_waiting->oldest_held_ms = age_ms(now_ns, obstacle.oldest_hold_ns);
+        session_describe(sessions, obstacle.oldest_session_id,
+                         &ret_waiting->oldest);
     }
     return true;
 }
@@ -99,21 +111,15 @@ static void push(struct watcher *watcher, uint64_t now_ns)
 {
     struct wire_server_message message = {.id = watcher->acquire_id,
                                           .type = WIRE_WAITING};
-    struct wire_waiting *waiting = &message.waiting;
-    uint64_t oldest;
+    struct watched facts;
 
-    if (!look(watcher, now_ns, waiting, &oldest)) {
+    if (!look(watcher, now_ns, &message.waiting, &facts)) {
         return; /* Its answer is on its way. */
     }
-    if (waiting->position == watcher->sent.position &&
-        waiting->queue_length == watcher->sent.queue_length &&
-        waiting->held == watcher->sent.held &&
-        waiting->permits == watcher->sent.permits &&
-        oldest == watcher->sent_oldest) {
+    if (memcmp(&facts, &watcher->told, sizeof(facts)) == 0) {
         return;
     }
-    watcher->sent = *waiting;
-    watcher->sent_oldest = oldest;
+    watcher->told = facts;
     session_send(watcher->session, &message, false);
 }
 

@@ -4,410 +4,482 @@
 #include <assert.h>
 #include <string.h>
 
-/* Answers the present acquire, which gets nothing. */
-static void refuse_event(struct engine *engine, enum permit_status status,
-                         const char *detail)
-{
-    effect_event_answer(engine, status, detail);
-}
-
-/* Answers with where it would have stood. */
-static void refuse_with_position(struct engine *engine,
-                                 const struct semaphore *semaphore,
-                                 enum permit_status status, const char *detail)
-{
-    const struct engine_event *event = &engine->event;
-    int64_t missing =
-        (int64_t)queue_eligible_permits(&engine->queues, &semaphore->queue) +
-        event->acquire.permits - semaphore_free_permits(semaphore);
-    struct engine_answer answer = {
-        .to = ENGINE_ACQUIRE,
-        .status = status,
-        .detail = detail,
-        .position =
-            (uint64_t)queue_count(&engine->queues, &semaphore->queue) + 1,
-        .permits_in_the_way = (uint64_t)missing,
-    };
-
-    assert(missing > 0); /* Nothing waits that could be served. */
-    effect_answer(engine, event->session_id, event->request_id, &answer);
-}
+#include "claims.h"
 
 /* Why the quotas of grants allow no more of them; NULL if they do. */
 static const char *grants_refusal(const struct engine *engine,
-                                  struct session *session)
+                                  const struct claim *claim)
 {
-    if (engine_session_list(session, ACQUIRE_HELD)->count >=
+    uint32_t parts = 0;
+
+    for (uint32_t i = 0; i < claim->count; i++) {
+        parts += claim->parts[i].consume ? 0 : 1;
+    }
+    if (parts == 0) {
+        return NULL;
+    }
+    if (engine_session_list(claim->session, ACQUIRE_HELD)->count >=
         engine->limits.max_grants_per_session) {
         return "the session holds too many grants: release some of them";
     }
-    if (acquire_count(engine, ACQUIRE_HELD) >= engine->limits.max_grants) {
+    if (engine->held_parts + parts > engine->limits.max_grants) {
         return "the daemon holds too many grants: raise max_grants";
     }
     return NULL;
 }
 
 static const char *waiters_refusal(const struct engine *engine,
-                                   struct session *session)
+                                   const struct claim *claim)
 {
-    if (engine_session_list(session, ACQUIRE_WAITING)->count >=
+    if (engine_session_list(claim->session, ACQUIRE_WAITING)->count >=
         engine->limits.max_waiters_per_session) {
         return "the session waits for too much: cancel some of it";
     }
-    if (acquire_count(engine, ACQUIRE_WAITING) >= engine->limits.max_waiters) {
+    if (engine->queues.places.used + claim->count >
+        engine->limits.max_waiters) {
         return "the daemon has too many waiters: raise max_waiters";
     }
     return NULL;
 }
 
-/* The hold in force: what was asked for, capped by the semaphore's; 0 is no
- * limit in both. */
-static int64_t hold_in_force(const struct semaphore *semaphore, int64_t hold_ms)
+/* ------------------------------------------------------------------ granting
+ */
+
+/* Makes what only a template stands for. */
+static void make_parts(struct engine *engine, struct claim *claim)
 {
-    if (hold_ms == 0 || semaphore->hold_ms == 0) {
-        return hold_ms + semaphore->hold_ms;
+    for (uint32_t i = 0; i < claim->count; i++) {
+        struct claim_part *part = &claim->parts[i];
+        if (part->is_new) {
+            part->semaphore = template_make(engine, part->semaphore, part->name,
+                                            claim->session);
+            part->is_new = false;
+            if (part->semaphore->shadow && claim_part_is_impossible(part)) {
+                semaphore_rarity(engine, part->semaphore)->would_refuse_total++;
+            }
+        }
     }
-    return hold_ms < semaphore->hold_ms ? hold_ms : semaphore->hold_ms;
 }
 
-/* Emits the record and the answer of a grant, whose request `asked` describes
- * as a record. With consume nothing is held and `acquire` is NULL. */
-static void grant(struct engine *engine, struct semaphore *semaphore,
-                  struct acquire *acquire, const struct engine_record *asked)
+/* Whom it passes has one pass less. */
+static void pass(struct engine *engine, const struct claim *claim)
 {
-    const struct slot_map *slot_map = semaphore_slot_map(engine, semaphore);
-    struct engine_answer answer = {.to = ENGINE_ACQUIRE, .status = PERMIT_OK};
-    struct engine_record *record =
-        effect_record(engine, ENGINE_RECORD_GRANTED, asked->session_id);
+    for (uint32_t i = 0; i < claim->count; i++) {
+        struct semaphore *semaphore = claim->parts[i].semaphore;
+        if (semaphore->bypass > 0 && !semaphore->shadow &&
+            semaphore->queue.root != 0) {
+            queue_pass(&engine->queues, &semaphore->queue, claim->key_ns,
+                       claim->number);
+        }
+    }
+}
 
-    record->request_id = asked->request_id;
-    record->body_hash = asked->body_hash;
-    record->grant_id = engine->fence + 1;
-    record->permits = asked->permits;
-    record->consume = asked->consume;
-    record->hold_ms =
-        asked->consume ? 0 : hold_in_force(semaphore, asked->hold_ms);
-    record->waited_ms = asked->waited_ms;
-    effect_record_name(record, semaphore->name);
+/* The hold in force: what was asked for, capped by what is held. */
+static int64_t hold_in_force(const struct claim *claim)
+{
+    bool is_held = false;
+    int64_t hold_ms = claim->hold_ms;
+
+    for (uint32_t i = 0; i < claim->count; i++) {
+        if (!claim->parts[i].consume) {
+            is_held = true;
+            hold_ms = hold_smaller(hold_ms, claim->parts[i].semaphore->hold_ms);
+        }
+    }
+    return is_held ? hold_ms : 0;
+}
+
+/* The record of one part, which is taken. */
+static void grant_part(struct engine *engine, const struct claim *claim,
+                       uint32_t i, int64_t hold_ms, uint64_t grant_id,
+                       struct acquire *acquire)
+{
+    const struct claim_part *part = &claim->parts[i];
+    const struct slot_map *slot_map =
+        semaphore_slot_map(engine, part->semaphore);
+    struct engine_record *record =
+        effect_record(engine, ENGINE_RECORD_GRANTED, claim->session->id);
+
+    record->request_id = claim->request_id;
+    record->body_hash = claim->body_hash;
+    record->grant_id = grant_id;
+    record->permits = part->permits;
+    record->consume = part->consume;
+    record->more = i + 1 < claim->count;
+    record->hold_ms = hold_ms;
+    record->waited_ms = claim->waited_ms;
+    effect_record_name(record, part->semaphore->name);
     if (slot_map != NULL) {
         slots_find(slot_map, record->permits, &record->slots);
-        answer.slots = &record->slots;
-        answer.semaphore = record->semaphore;
     }
-    if (acquire != NULL) {
-        acquire_hold(engine, acquire, record);
-    } else {
-        semaphore_take(engine, semaphore, record);
-    }
-    answer.grant_id = record->grant_id;
-    answer.waited_ms = record->waited_ms;
-    answer.hold_ms = record->hold_ms;
-    effect_answer(engine, record->session_id, record->request_id, &answer);
-}
-
-/* Grants the present acquire, which nobody stands before. */
-static void grant_event(struct engine *engine, struct session *session,
-                        struct semaphore *semaphore)
-{
-    const struct engine_event *event = &engine->event;
-    bool consume = event->acquire.consume;
-    const char *refusal = consume ? NULL : grants_refusal(engine, session);
-    struct engine_record asked = {
-        .session_id = session->id,
-        .request_id = event->request_id,
-        .body_hash = event->body_hash,
-        .permits = event->acquire.permits,
-        .consume = consume,
-        .hold_ms = event->acquire.hold_ms,
-    };
-
-    if (refusal != NULL) {
-        refuse_event(engine, PERMIT_E_TOO_MANY, refusal);
+    if (part->consume) {
+        semaphore_take(engine, part->semaphore, record);
         return;
     }
-    grant(engine, semaphore,
-          consume ? NULL
-                  : acquire_add(engine, session, semaphore, event->request_id),
-          &asked);
+    if (acquire->state == 0) {
+        acquire_hold(engine, acquire, record);
+    }
+    acquire_hold_part(engine, acquire, part->semaphore, record);
 }
 
-/* The present acquire cannot be granted now: it waits, if it may. */
-static void wait_event(struct engine *engine, struct session *session,
-                       struct semaphore *semaphore)
+/* Grants it. `acquire` is what waited, and is in no queue any more; or NULL. */
+static void grant(struct engine *engine, struct claim *claim,
+                  struct acquire *acquire)
+{
+    struct engine_answer answer = {.to = ENGINE_ACQUIRE, .status = PERMIT_OK};
+    uint64_t grant_id = engine->fence + 1;
+    int64_t hold_ms;
+    bool is_held = false;
+
+    make_parts(engine, claim);
+    pass(engine, claim);
+    hold_ms = hold_in_force(claim);
+    for (uint32_t i = 0; i < claim->count; i++) {
+        is_held = is_held || !claim->parts[i].consume;
+    }
+    if (acquire != NULL && !is_held) {
+        acquire_remove(engine, acquire);
+    } else if (acquire == NULL && is_held) {
+        acquire = acquire_add(engine, claim->session, claim->request_id);
+    }
+    answer.granted = &engine->records[engine->records_count];
+    answer.granted_count = claim->count;
+    for (uint32_t i = 0; i < claim->count; i++) {
+        grant_part(engine, claim, i, hold_ms, grant_id, acquire);
+    }
+    engine->grants_total++;
+    answer.grant_id = grant_id;
+    answer.waited_ms = claim->waited_ms;
+    answer.hold_ms = hold_ms;
+    effect_answer(engine, claim->session->id, claim->request_id, &answer);
+}
+
+/* -------------------------------------------------------------------- asking
+ */
+
+/* Answers with what is in the way. */
+static void refuse_for(struct engine *engine, enum permit_status status,
+                       const char *detail,
+                       const struct engine_obstacle *obstacle)
 {
     const struct engine_event *event = &engine->event;
-    int64_t wait_ms = event->acquire.wait_ms;
-    bool is_capped = semaphore->max_wait_ms != -1 &&
-                     (wait_ms == -1 || wait_ms > semaphore->max_wait_ms);
-    const char *refusal = waiters_refusal(engine, session);
 
-    wait_ms = is_capped ? semaphore->max_wait_ms : wait_ms;
-    if (wait_ms == 0) {
-        refuse_with_position(engine, semaphore, PERMIT_E_WOULD_BLOCK,
-                             "not free now: ask with a wait");
-    } else if (queue_count(&engine->queues, &semaphore->queue) >=
-               semaphore->max_queue) {
-        semaphore->queue_full_total++;
-        refuse_with_position(engine, semaphore, PERMIT_E_QUEUE_FULL,
-                             "the queue is full: try again later");
-    } else if (refusal != NULL) {
-        refuse_event(engine, PERMIT_E_TOO_MANY, refusal);
+    effect_answer(engine, event->session_id, event->request_id,
+                  &(struct engine_answer){.to = event->type,
+                                          .status = status,
+                                          .detail = detail,
+                                          .obstacle = *obstacle});
+}
+
+/* As a try, which `part` keeps from being granted. */
+static void refuse_try(struct engine *engine, const struct claim *claim,
+                       uint32_t part)
+{
+    struct engine_obstacle obstacle;
+
+    claim_obstacle(engine, claim, part, &obstacle);
+    if (claim_lacks_tokens_only(engine, claim)) {
+        refuse_for(engine, PERMIT_E_RATE_LIMITED,
+                   "no tokens now: ask with a wait, or later", &obstacle);
     } else {
-        acquire_wait(
-            engine, acquire_add(engine, session, semaphore, event->request_id),
-            event,
-            wait_ms == -1 ? TIME_NEVER
-                          : deadline_after_ms(engine->now_ns, wait_ms));
+        refuse_for(engine, PERMIT_E_WOULD_BLOCK,
+                   "not free now: ask with a wait", &obstacle);
+    }
+}
+
+/* What the wait may be, capped by the semaphores. */
+static int64_t capped_wait(const struct claim *claim, int64_t wait_ms)
+{
+    for (uint32_t i = 0; i < claim->count; i++) {
+        const struct semaphore *semaphore = claim->parts[i].semaphore;
+        if (semaphore->max_wait_ms != -1 && !semaphore->shadow &&
+            (wait_ms == -1 || wait_ms > semaphore->max_wait_ms)) {
+            wait_ms = semaphore->max_wait_ms;
+        }
+    }
+    return wait_ms;
+}
+
+/* The first part whose queue takes nobody more; or the count of parts. */
+static uint32_t full_queue(const struct engine *engine,
+                           const struct claim *claim)
+{
+    uint32_t i;
+
+    for (i = 0; i < claim->count; i++) {
+        const struct claim_part *part = &claim->parts[i];
+        uint32_t count = part->is_new ? 0
+                                      : queue_count(&engine->queues,
+                                                    &part->semaphore->queue);
+        if (!part->semaphore->shadow && count >= part->semaphore->max_queue) {
+            break;
+        }
+    }
+    return i;
+}
+
+/* The present acquire waits. */
+static void wait(struct engine *engine, struct claim *claim, int64_t wait_ms)
+{
+    const struct engine_event *event = &engine->event;
+    struct acquire *acquire =
+        acquire_add(engine, claim->session, claim->request_id);
+
+    make_parts(engine, claim);
+    engine->arrivals++;
+    acquire->body_hash = event->body_hash;
+    acquire->hold_ms = event->acquire.hold_ms;
+    acquire->priority = event->acquire.priority & LIMIT_PRIORITY_MAX;
+    acquire->settle = event->acquire.settle;
+    acquire->join = event->acquire.join;
+    for (uint32_t i = 0; i < claim->count; i++) {
+        const struct claim_part *part = &claim->parts[i];
+        acquire_queue(engine, acquire, part->semaphore, part->permits,
+                      part->consume, claim->key_ns, claim->number);
+    }
+    acquire_wait(engine, acquire,
+                 wait_ms == -1 ? TIME_NEVER
+                               : deadline_after_ms(engine->now_ns, wait_ms));
+    if (acquire_is_over_share(engine, acquire)) {
+        acquire_set_aside(engine, acquire, ENGINE_ASIDE_SHARE);
+    }
+    for (uint32_t i = 0; i < claim->count; i++) {
+        if (claim->parts[i].semaphore->kind == ENGINE_RATE) {
+            semaphore_mark_to_be_served(engine, claim->parts[i].semaphore);
+        }
+    }
+}
+
+/* The present acquire cannot be granted now, for `part`: it waits, if it may.
+ */
+static void wait_event(struct engine *engine, struct claim *claim,
+                       uint32_t part)
+{
+    int64_t wait_ms = capped_wait(claim, engine->event.acquire.wait_ms);
+    uint32_t full = full_queue(engine, claim);
+    const char *refusal = waiters_refusal(engine, claim);
+    struct engine_obstacle obstacle;
+    uint64_t excess_ms;
+
+    if (wait_ms == 0) {
+        refuse_try(engine, claim, part);
+    } else if (full < claim->count) {
+        if (!claim->parts[full].is_new) {
+            claim->parts[full].semaphore->queue_full_total++;
+        }
+        claim_obstacle(engine, claim, full, &obstacle);
+        refuse_for(engine, PERMIT_E_QUEUE_FULL,
+                   "the queue is full: try again later", &obstacle);
+    } else if (claim_is_hopeless(engine, claim, wait_ms, &part, &excess_ms)) {
+        semaphore_rarity(engine, claim->parts[part].semaphore)
+            ->hopeless_total++;
+        claim_obstacle(engine, claim, part, &obstacle);
+        obstacle.retry_after_ms = excess_ms;
+        refuse_for(engine, PERMIT_E_TIMEOUT,
+                   "the wait would be longer than that: it did not begin",
+                   &obstacle);
+    } else if (refusal != NULL) {
+        effect_event_answer(engine, PERMIT_E_TOO_MANY, refusal);
+    } else {
+        wait(engine, claim, wait_ms);
+    }
+}
+
+/* Counts what semaphores in shadow would have done. */
+static void count_shadows(struct engine *engine, const struct claim *claim)
+{
+    bool is_try = capped_wait(claim, engine->event.acquire.wait_ms) == 0;
+
+    for (uint32_t i = 0; i < claim->count; i++) {
+        const struct claim_part *part = &claim->parts[i];
+        struct semaphore *semaphore = part->semaphore;
+        if (!semaphore->shadow || part->is_new ||
+            claim_part_lack(engine, claim, i, true) == LACK_NOTHING) {
+            continue;
+        }
+        if (is_try || claim_part_is_impossible(part)) {
+            semaphore_rarity(engine, semaphore)->would_refuse_total++;
+        } else {
+            semaphore_rarity(engine, semaphore)->would_wait_total++;
+        }
     }
 }
 
 void acquire_apply(struct engine *engine, struct session *session)
 {
     const struct engine_event *event = &engine->event;
-    uint32_t permits = event->acquire.permits;
-    uint32_t expected = event->acquire.expect_permits;
-    struct semaphore *semaphore =
-        semaphore_find(engine, event->acquire.semaphore);
+    const char *detail = NULL;
+    struct claim claim;
+    enum permit_status status;
+    uint32_t part = 0;
 
-    assert(permits >= 1 && permits <= LIMIT_PERMITS_MAX);
     assert(event->acquire.wait_ms >= -1 && event->acquire.hold_ms >= 0);
+    assert(event->acquire.priority <= LIMIT_PRIORITY_MAX);
     if (engine->is_draining) {
-        refuse_event(engine, PERMIT_E_DRAINING,
-                     "the daemon grants nothing more: ask another");
-    } else if (semaphore == NULL) {
-        refuse_event(engine, PERMIT_E_NOT_FOUND,
-                     "no such semaphore: define it first");
-    } else if (event->acquire.consume && semaphore->kind != ENGINE_COUNTING) {
-        refuse_event(engine, PERMIT_E_INVALID,
-                     "only a counting semaphore can be consumed from");
-    } else if (expected != 0 && expected != semaphore->permits) {
-        refuse_event(engine, PERMIT_E_LIMIT_MISMATCH,
-                     "its permits differ from those expected");
-    } else if (semaphore->kind == ENGINE_BOUNDED &&
-               permits > semaphore->permits) {
-        refuse_event(engine, PERMIT_E_IMPOSSIBLE,
-                     "more than the semaphore has: ask for fewer permits");
-    } else if (queue_first_eligible(&engine->queues, &semaphore->queue) == 0 &&
-               permits <= semaphore_free_permits(semaphore)) {
-        grant_event(engine, session, semaphore);
+        effect_event_answer(engine, PERMIT_E_DRAINING,
+                            "the daemon grants nothing more: ask another");
+        return;
+    }
+    claim_of_event(engine, session, &claim);
+    status = claim_check(engine, &claim, &detail);
+    if (status != PERMIT_OK) {
+        effect_event_answer(engine, status, detail);
+        return;
+    }
+    count_shadows(engine, &claim);
+    if (!claim_fits(engine, &claim, &part)) {
+        wait_event(engine, &claim, part);
+        return;
+    }
+    detail = grants_refusal(engine, &claim);
+    if (detail != NULL) {
+        effect_event_answer(engine, PERMIT_E_TOO_MANY, detail);
     } else {
-        wait_event(engine, session, semaphore);
+        grant(engine, &claim, NULL);
+    }
+}
+
+void why_apply(struct engine *engine, struct session *session)
+{
+    const char *detail = NULL;
+    struct claim claim;
+    enum permit_status status;
+    uint32_t part = 0;
+
+    if (engine->is_draining) {
+        effect_event_answer(engine, PERMIT_E_DRAINING,
+                            "the daemon grants nothing more: ask another");
+        return;
+    }
+    claim_of_event(engine, session, &claim);
+    status = claim_check(engine, &claim, &detail);
+    if (status != PERMIT_OK) {
+        effect_event_answer(engine, status, detail);
+    } else if (!claim_fits(engine, &claim, &part)) {
+        refuse_try(engine, &claim, part);
+    } else {
+        detail = grants_refusal(engine, &claim);
+        effect_event_answer(
+            engine, detail == NULL ? PERMIT_OK : PERMIT_E_TOO_MANY, detail);
     }
 }
 
 void acquire_refuse(struct engine *engine, struct acquire *acquire,
                     enum permit_status status, const char *detail)
 {
+    struct engine_answer answer = {
+        .to = ENGINE_ACQUIRE, .status = status, .detail = detail};
+    struct claim claim;
+    uint32_t part;
+
     assert(acquire->state == ACQUIRE_WAITING && status != PERMIT_OK);
-    effect_answer(engine, acquire->session->id, acquire->request_id,
-                  &(struct engine_answer){.to = ENGINE_ACQUIRE,
-                                          .status = status,
-                                          .detail = detail});
+    if (status == PERMIT_E_TIMEOUT) {
+        claim_of_waiter(engine, acquire, &claim);
+        if (!claim_fits(engine, &claim, &part)) {
+            claim_obstacle(engine, &claim, part, &answer.obstacle);
+        }
+    }
+    effect_answer(engine, acquire->session->id, acquire->request_id, &answer);
     acquire_remove(engine, acquire);
 }
 
-/* Grants the waiter, whose turn it is, or refuses it for a quota. */
-static void serve(struct engine *engine, struct acquire *acquire)
+/* ------------------------------------------------------------------- serving
+ */
+
+/* Grants a waiter whose turn it is, or refuses it for a quota. */
+static void serve(struct engine *engine, struct claim *claim,
+                  struct acquire *acquire)
 {
-    const char *refusal =
-        acquire->consume ? NULL : grants_refusal(engine, acquire->session);
-    struct semaphore *semaphore = acquire->semaphore;
-    struct engine_record asked = {
-        .session_id = acquire->session->id,
-        .request_id = acquire->request_id,
-        .body_hash = acquire->body_hash,
-        .permits = acquire->permits,
-        .consume = acquire->consume,
-        .hold_ms = acquire->hold_ms,
-        .waited_ms =
-            (int64_t)((engine->now_ns - acquire->since_ns) / NS_PER_MS),
-    };
+    const char *refusal = grants_refusal(engine, claim);
 
     if (refusal != NULL) {
         acquire_refuse(engine, acquire, PERMIT_E_TOO_MANY, refusal);
-    } else if (acquire->consume) {
-        acquire_remove(engine, acquire);
-        grant(engine, semaphore, NULL, &asked);
-    } else {
-        acquire_unqueue(engine, acquire);
-        grant(engine, semaphore, acquire, &asked);
+        return;
     }
+    acquire_unqueue(engine, acquire);
+    acquire->aside = 0;
+    grant(engine, claim, acquire);
+}
+
+static bool is_before(const struct queue_place *place,
+                      const struct queue_place *other)
+{
+    return place->key_ns != other->key_ns ? place->key_ns < other->key_ns
+                                          : place->number < other->number;
+}
+
+/* The next that may be granted by what this semaphore alone knows: it fits, and
+ * whoever is before it has passes left. A place, or 0. */
+static uint32_t next_candidate(const struct engine *engine,
+                               const struct semaphore *semaphore)
+{
+    const struct queues *queues = &engine->queues;
+    int64_t fitting = semaphore->shadow
+                          ? LIMIT_PERMITS_MAX
+                          : semaphore_free_permits(engine, semaphore);
+    uint32_t stop = semaphore->shadow
+                        ? 0
+                        : queue_first_exhausted(queues, &semaphore->queue,
+                                                semaphore->bypass);
+    uint32_t place;
+
+    if (fitting <= 0) {
+        return 0;
+    }
+    place = queue_next_fitting(queues, &semaphore->queue, engine->serve_place,
+                               fitting > LIMIT_PERMITS_MAX ? LIMIT_PERMITS_MAX
+                                                           : (uint32_t)fitting);
+    if (place != 0 && stop != 0 && place != stop &&
+        is_before(queue_place_at(queues, stop),
+                  queue_place_at(queues, place))) {
+        return 0;
+    }
+    return place;
 }
 
 bool serve_step(struct engine *engine)
 {
     struct semaphore *semaphore = semaphore_at(engine, engine->serve_first);
+    uint32_t place = next_candidate(engine, semaphore);
     struct acquire *acquire;
+    struct claim claim;
 
-    if (semaphore == NULL) {
-        return false;
-    }
-    acquire = acquire_at(
-        engine, queue_first_eligible(&engine->queues, &semaphore->queue));
-    if (acquire != NULL &&
-        acquire->permits <= semaphore_free_permits(semaphore)) {
-        serve(engine, acquire);
-    } else {
+    if (place == 0) {
         semaphore_unmark_first(engine);
+        semaphore_arm(engine, semaphore);
+        if (semaphore->template_bytes != 0 &&
+            semaphore_is_idle(engine, semaphore)) {
+            template_forget(engine, semaphore);
+        }
+        return true;
+    }
+    acquire =
+        acquire_at(engine, queue_place_at(&engine->queues, place)->waiter);
+    claim_of_waiter(engine, acquire, &claim);
+    if (claim_fits(engine, &claim, NULL)) {
+        engine->serve_place = 0;
+        serve(engine, &claim, acquire);
+    } else {
+        engine->serve_place = place;
     }
     return true;
 }
 
-void cancel_apply(struct engine *engine, const struct session *session)
+bool share_step(struct engine *engine)
 {
-    const struct engine_event *event = &engine->event;
-    struct acquire *acquire =
-        acquire_find(engine, session, event->cancel.acquire_id);
-    struct engine_answer answer = {
-        .to = ENGINE_CANCEL,
-        .status = PERMIT_OK,
-        .cancelled = ENGINE_CANCEL_NOT_FOUND,
-    };
+    struct acquire *acquire;
+    unsigned aside;
 
-    if (acquire != NULL && acquire->state == ACQUIRE_WAITING) {
-        acquire_refuse(engine, acquire, PERMIT_E_CANCELLED,
-                       "cancelled by its own session");
-        answer.cancelled = ENGINE_CANCEL_CANCELLED;
-    } else if (acquire != NULL && acquire->state == ACQUIRE_HELD) {
-        answer.cancelled = ENGINE_CANCEL_GRANTED;
+    acquire = acquire_at(engine, engine->sharing_waiter);
+    if (acquire == NULL) {
+        engine->sharing = NULL;
+        return true;
     }
-    effect_answer(engine, event->session_id, event->request_id, &answer);
-}
-
-void release_apply(struct engine *engine, const struct session *session)
-{
-    const struct engine_event *event = &engine->event;
-    const char *name = event->release.semaphore;
-    uint32_t permits = event->release.permits;
-    struct acquire *acquire =
-        acquire_find(engine, session, event->release.acquire_id);
-    struct engine_record *record;
-
-    if (acquire == NULL || acquire->state == ACQUIRE_WAITING) {
-        effect_event_answer(engine, PERMIT_E_NOT_HELD,
-                            "the session holds no grant of that acquire");
-        return;
+    engine->sharing_waiter = acquire->in_session.next;
+    aside = acquire->aside & ~(unsigned)ENGINE_ASIDE_SHARE;
+    if (acquire_is_over_share(engine, acquire)) {
+        aside |= ENGINE_ASIDE_SHARE;
     }
-    if (acquire->state == ACQUIRE_LOST) {
-        effect_event_answer(engine, PERMIT_E_EXPIRED,
-                            "the grant was lost before: its section was "
-                            "unprotected");
-        return;
-    }
-    if (permits > acquire->permits ||
-        (name != NULL && strcmp(name, acquire->semaphore->name) != 0)) {
-        effect_event_answer(engine, PERMIT_E_OVER_RELEASE,
-                            "the grant does not hold that: nothing was given "
-                            "back");
-        return;
-    }
-    permits = permits == 0 ? acquire->permits : permits;
-    record = effect_event_record(engine, ENGINE_RECORD_RELEASED);
-    record->acquire_id = acquire->request_id;
-    record->grant_id = acquire->grant_id;
-    record->permits = permits;
-    effect_event_answer(engine, PERMIT_OK, NULL);
-    if (permits == acquire->permits) {
-        acquire_end(engine, acquire);
-    } else {
-        acquire_give_back(engine, acquire, permits);
-    }
-}
-
-/* The hold that a renewal puts in force. The client believes in what is left of
- * the old one, as far as it asked for so much, until it is answered: a cap that
- * came meanwhile takes nothing of that away. */
-static int64_t renewed_hold(const struct engine *engine,
-                            const struct acquire *acquire, int64_t asked_ms)
-{
-    int64_t capped_ms = hold_in_force(acquire->semaphore, asked_ms);
-    int64_t left_ms;
-
-    if (capped_ms == asked_ms || acquire->deadline.position == 0) {
-        return asked_ms;
-    }
-    assert(asked_ms != 0 && acquire->deadline.time_ns > engine->now_ns);
-    left_ms = (int64_t)((acquire->deadline.time_ns - engine->now_ns - 1) /
-                        NS_PER_MS) +
-              1;
-    left_ms = left_ms < asked_ms ? left_ms : asked_ms;
-    return capped_ms > left_ms ? capped_ms : left_ms;
-}
-
-void renew_apply(struct engine *engine, const struct session *session)
-{
-    const struct engine_event *event = &engine->event;
-    int64_t hold_ms = event->renew.hold_ms;
-    struct acquire *acquire =
-        acquire_find(engine, session, event->renew.acquire_id);
-    struct engine_record *record;
-
-    if (acquire == NULL || acquire->state == ACQUIRE_WAITING) {
-        effect_event_answer(engine, PERMIT_E_NOT_HELD,
-                            "the session holds no grant of that acquire");
-        return;
-    }
-    if (acquire->loss != 0) {
-        effect_event_answer(engine, PERMIT_E_EXPIRED,
-                            "the grant was lost before: acquire anew");
-        return;
-    }
-    hold_ms = renewed_hold(engine, acquire,
-                           hold_ms == 0 ? acquire->hold_ms : hold_ms);
-    record = effect_event_record(engine, ENGINE_RECORD_RENEWED);
-    record->acquire_id = acquire->request_id;
-    record->grant_id = acquire->grant_id;
-    record->hold_ms = hold_ms;
-    acquire_renew(engine, acquire, hold_ms);
-    effect_answer(engine, event->session_id, event->request_id,
-                  &(struct engine_answer){.to = ENGINE_RENEW,
-                                          .status = PERMIT_OK,
-                                          .hold_ms = hold_ms});
-}
-
-void verify_apply(struct engine *engine)
-{
-    const struct engine_event *event = &engine->event;
-    const struct acquire *acquire =
-        acquire_find_grant(engine, event->verify.grant_id);
-
-    if (acquire == NULL || event->verify.fence != acquire->grant_id) {
-        effect_event_answer(engine, PERMIT_E_NOT_HELD,
-                            "nobody holds a grant of that number and fence");
-    } else if (acquire->loss != 0) {
-        effect_event_answer(engine, PERMIT_E_EXPIRED,
-                            "the grant was lost: its fence is void");
-    } else {
-        effect_event_answer(engine, PERMIT_OK, NULL);
-    }
-}
-
-/* The hold or the grace of a grant is over. */
-static void expire(struct engine *engine, struct acquire *acquire)
-{
-    bool was_pushed = acquire->loss != 0;
-    enum permit_loss loss =
-        was_pushed ? (enum permit_loss)acquire->loss : PERMIT_LOSS_HOLD;
-    struct engine_record *record =
-        effect_record(engine, ENGINE_RECORD_EXPIRED, acquire->session->id);
-
-    record->acquire_id = acquire->request_id;
-    record->grant_id = acquire->grant_id;
-    record->loss = loss;
-    if (!was_pushed) {
-        effect_lost(engine, acquire, loss, 0);
-    }
-    acquire_lose(engine, acquire, loss, true);
-}
-
-void acquire_fall_due(struct engine *engine, struct acquire *acquire)
-{
-    if (acquire->state == ACQUIRE_HELD) {
-        expire(engine, acquire);
-        return;
-    }
-    acquire->semaphore->timeouts_total++;
-    engine->timeouts_total++;
-    acquire_refuse(engine, acquire, PERMIT_E_TIMEOUT,
-                   "the wait ended without a grant");
+    acquire_set_aside(engine, acquire, aside);
+    return true;
 }

@@ -5,8 +5,9 @@
 /* What the engine's events and steps do, and the effects that they emit; for
  * its own files only.
  *
- * Law: a function here is at most one step: it emits at most one record and two
- * effects, and looks at a bounded number of objects. */
+ * Law: a function here is at most one step: it emits at most STEP_RECORDS_MAX
+ * records, which go together, and STEP_EFFECTS_MAX effects, and looks at a
+ * bounded number of objects. */
 
 #include "changes.h"
 
@@ -40,21 +41,44 @@ void effects_clear(struct engine *engine);
 /* -------------------------------------------------------------- acquires.c */
 
 void acquire_apply(struct engine *engine, struct session *session);
-void cancel_apply(struct engine *engine, const struct session *session);
-void release_apply(struct engine *engine, const struct session *session);
-void renew_apply(struct engine *engine, const struct session *session);
-void verify_apply(struct engine *engine);
+void why_apply(struct engine *engine, struct session *session);
 
 /* Answers a waiter that gets nothing, and removes it. */
 void acquire_refuse(struct engine *engine, struct acquire *acquire,
                     enum permit_status status, const char *detail);
 
+/* Looks at one waiter of the semaphores that are marked, and serves it if it
+ * can; or forgets a semaphore. One must be marked. */
+bool serve_step(struct engine *engine);
+
+/* Looks again at one waiter of the session whose share has changed. */
+bool share_step(struct engine *engine);
+
+/* ------------------------------------------------------------- templates.c */
+
+/* Makes what the template stands for, with its record. */
+struct semaphore *template_make(struct engine *engine,
+                                const struct semaphore *template,
+                                const char *name,
+                                const struct session *session);
+
+/* It is idle, and was made so. */
+void template_forget(struct engine *engine, struct semaphore *semaphore);
+
+/* ---------------------------------------------------------------- grants.c */
+
+void cancel_apply(struct engine *engine, const struct session *session);
+void release_apply(struct engine *engine, const struct session *session);
+void settle_apply(struct engine *engine, const struct session *session);
+void renew_apply(struct engine *engine, const struct session *session);
+void verify_apply(struct engine *engine);
+
 /* Its deadline passed: the wait, the hold or the grace is over. */
 void acquire_fall_due(struct engine *engine, struct acquire *acquire);
 
-/* Serves one waiter of the semaphores that are marked. Returns false if none
- * is marked. */
-bool serve_step(struct engine *engine);
+/* Answers one waiter that joins, or ends the grant that was released with an
+ * outcome. Returns false when that is done. */
+bool join_step(struct engine *engine);
 
 /* ----------------------------------------------------------- definitions.c */
 
@@ -63,6 +87,12 @@ void delete_apply(struct engine *engine);
 void post_apply(struct engine *engine);
 void post_answer(struct engine *engine);
 void drain_apply(struct engine *engine);
+
+/* --------------------------------------------------------------- sweeps.c */
+
+/* None may be under way; NULL ends at once. */
+void sweep_start(struct engine *engine, enum sweep sweep,
+                 struct semaphore *semaphore);
 
 /* Refuses one waiter, or revokes one grant, for what the event defined, deleted
  * or drained. Returns false when that is done. */
@@ -80,7 +110,7 @@ void engine_session_end(struct engine *engine, struct session *session,
 void engine_session_fall_due(struct engine *engine, struct session *session);
 
 /* Sets aside, forgets or puts back one waiter of the session that is leaving,
- * or is there again. Returns false when that is done, or none is leaving. */
+ * or is there again. Returns false when that is done. */
 bool leave_waiters_step(struct engine *engine);
 
 /* Gives back one grant of the session that ends, and at last the session.

@@ -2,29 +2,45 @@
 #include <assert.h>
 #include <string.h>
 
-#include "changes.h"
+#include "chains.h"
+#include "claims.h"
 
-/* Counts a list and asserts its links and its members' state. */
-static uint32_t check_list(const struct engine *engine,
-                           const struct acquire_list *list,
-                           enum acquire_chain chain, enum acquire_state state)
+static void check_part(const struct engine *engine,
+                       const struct acquire *acquire, const struct part *part)
 {
-    uint32_t count = 0;
-    uint32_t last = 0;
+    const struct semaphore *semaphore = semaphore_at(engine, part->semaphore);
 
-    for (uint32_t i = list->first; i != 0;) {
-        const struct acquire *acquire = acquire_at(engine, i);
-        const struct acquire_link *link = chain == CHAIN_SESSION
-                                              ? &acquire->in_session
-                                              : &acquire->in_holders;
-        assert(acquire->state == state);
-        assert(link->previous == last);
-        last = i;
-        i = link->next;
-        count++;
+    assert(acquire_at(engine, part->acquire) == acquire);
+    assert(part_find(engine, acquire, semaphore) == part); /* None twice. */
+    assert(part->permits > 0);
+    if (acquire->state == ACQUIRE_WAITING) {
+        const struct queue_place *place =
+            queue_place_at(&engine->queues, part->place);
+        assert(acquire_at(engine, place->waiter) == acquire);
+        assert(place->permits == part->permits);
+        assert((place->is_set_aside != 0) == (acquire->aside != 0));
     }
-    assert(list->last == last && list->count == count);
-    return count;
+}
+
+/* No waiter waits that could be served, or that never can be. */
+static void check_waiter(const struct engine *engine,
+                         const struct session *session,
+                         const struct acquire *acquire)
+{
+    unsigned aside =
+        session->is_connected ? 0 : (unsigned)ENGINE_ASIDE_DISCONNECTED;
+    struct claim claim;
+
+    if (acquire_is_over_share(engine, acquire)) {
+        aside |= ENGINE_ASIDE_SHARE;
+    }
+    assert(acquire->aside == aside);
+    claim_of_waiter(engine, acquire, &claim);
+    assert(aside != 0 || !claim_fits(engine, &claim, NULL));
+    for (uint32_t i = 0; i < claim.count; i++) {
+        assert(claim.parts[i].semaphore->shadow ||
+               !claim_part_is_impossible(&claim.parts[i]));
+    }
 }
 
 static void check_acquire(const struct engine *engine,
@@ -33,15 +49,14 @@ static void check_acquire(const struct engine *engine,
 {
     assert(acquire->session == session);
     assert(acquire_find(engine, session, acquire->request_id) == acquire);
-    assert((acquire->semaphore == NULL) == (acquire->state == ACQUIRE_LOST));
-    if (acquire->state == ACQUIRE_WAITING) {
-        const struct queue_place *place =
-            queue_place_at(&engine->queues, acquire->place);
-        assert(acquire_at(engine, place->waiter) == acquire);
-        assert(place->permits == acquire->permits);
-        assert((place->is_set_aside != 0) == !session->is_connected);
+    assert((acquire->parts == 0) == (acquire->state == ACQUIRE_LOST));
+    for (const struct part *part = part_at(engine, acquire->parts);
+         part != NULL; part = part_at(engine, part->next)) {
+        check_part(engine, acquire, part);
     }
-    assert(acquire->state != ACQUIRE_HELD || acquire->permits > 0);
+    if (acquire->state == ACQUIRE_WAITING) {
+        check_waiter(engine, session, acquire);
+    }
     assert(acquire->state != ACQUIRE_LOST || acquire->deadline.position == 0);
 }
 
@@ -61,11 +76,12 @@ static uint32_t check_sessions(const struct engine *engine,
         disconnected += session->is_connected ? 0 : 1;
         assert(session->ended == 0);
         for (int j = 0; j < ACQUIRE_STATE_COUNT; j++) {
-            const struct acquire_list *list = &session->acquires[j];
-            acquires[j] += check_list(engine, list, CHAIN_SESSION,
-                                      (enum acquire_state)(j + 1));
+            const struct list *list = &session->acquires[j];
+            list_check(engine, list, CHAIN_SESSION);
+            acquires[j] += list->count;
             for (uint32_t k = list->first; k != 0;
                  k = acquire_at(engine, k)->in_session.next) {
+                assert(acquire_at(engine, k)->state == j + 1);
                 check_acquire(engine, session, acquire_at(engine, k));
             }
         }
@@ -82,11 +98,13 @@ static void check_slots(const struct engine *engine,
     struct slot_map seen = {0};
     uint32_t list[LIMIT_SLOTS_MAX];
 
-    for (uint32_t i = semaphore->holders.first; i != 0 && slot_map != NULL;
-         i = acquire_at(engine, i)->in_holders.next) {
-        const struct acquire *acquire = acquire_at(engine, i);
-        size_t count = engine_view_slots(engine, acquire->grant_id, list);
-        assert(count == acquire->permits);
+    for (const struct part *part = part_at(engine, semaphore->holders.first);
+         part != NULL && slot_map != NULL;
+         part = part_at(engine, part->in_holders.next)) {
+        const struct acquire *acquire = acquire_at(engine, part->acquire);
+        size_t count =
+            engine_view_slots(engine, acquire->grant_id, semaphore->name, list);
+        assert(count == part->permits);
         for (size_t j = 0; j < count; j++) {
             struct engine_slots one = {{0}};
             assert(j == 0 || list[j] > list[j - 1]);
@@ -98,39 +116,58 @@ static void check_slots(const struct engine *engine,
            memcmp(&seen.taken, &slot_map->taken, sizeof(seen.taken)) == 0);
 }
 
-/* Returns how many waiters it has. */
+/* What each session holds of it is what its holders have. */
+static void check_shares(const struct engine *engine,
+                         const struct semaphore *semaphore)
+{
+    for (const struct part *part = part_at(engine, semaphore->holders.first);
+         part != NULL && semaphore->per_session != 0;
+         part = part_at(engine, part->in_holders.next)) {
+        const struct session *session =
+            acquire_at(engine, part->acquire)->session;
+        uint64_t held = 0;
+        for (const struct part *other =
+                 part_at(engine, semaphore->holders.first);
+             other != NULL; other = part_at(engine, other->in_holders.next)) {
+            held += acquire_at(engine, other->acquire)->session == session
+                        ? other->permits
+                        : 0;
+        }
+        assert(semaphore_share_of(engine, semaphore, session) == held);
+    }
+}
+
+/* Returns how many places its queue has. */
 static uint32_t check_semaphore(const struct engine *engine,
                                 const struct semaphore *semaphore)
 {
-    const struct acquire *first = acquire_at(
-        engine, queue_first_eligible(&engine->queues, &semaphore->queue));
     uint64_t held = 0;
 
     assert(semaphore_find(engine, semaphore->name) == semaphore);
     assert(!semaphore->is_to_be_served && !semaphore->is_deleted);
-    (void)check_list(engine, &semaphore->holders, CHAIN_HOLDER, ACQUIRE_HELD);
-    for (uint32_t i = semaphore->holders.first; i != 0;
-         i = acquire_at(engine, i)->in_holders.next) {
-        assert(acquire_at(engine, i)->semaphore == semaphore);
-        held += acquire_at(engine, i)->permits;
+    list_check(engine, &semaphore->holders, CHAIN_HOLDER);
+    for (const struct part *part = part_at(engine, semaphore->holders.first);
+         part != NULL; part = part_at(engine, part->in_holders.next)) {
+        assert(part->semaphore == semaphore_index(engine, semaphore));
+        assert(acquire_at(engine, part->acquire)->state == ACQUIRE_HELD);
+        held += semaphore->kind == ENGINE_RATE ? 0 : part->permits;
     }
     assert(held == semaphore->held);
     check_slots(engine, semaphore);
-    assert(semaphore->kind == ENGINE_BOUNDED ||
+    check_shares(engine, semaphore);
+    assert(semaphore->kind != ENGINE_COUNTING ||
            held + semaphore->value <= LIMIT_PERMITS_MAX);
+    assert(semaphore->template_bytes == 0 || !engine->is_started ||
+           !semaphore_is_idle(engine, semaphore));
     (void)queue_check(&engine->queues, &semaphore->queue);
-    /* No waiter waits that could be served, or that never can be. */
-    assert(first == NULL || first->permits > semaphore_free_permits(semaphore));
-    assert(semaphore->kind != ENGINE_BOUNDED ||
-           queue_first_above(&engine->queues, &semaphore->queue,
-                             semaphore->permits) == 0);
     return queue_count(&engine->queues, &semaphore->queue);
 }
 
 void engine_check(const struct engine *engine)
 {
     uint32_t acquires[ACQUIRE_STATE_COUNT] = {0};
-    uint32_t waiters = 0;
+    uint32_t places = 0;
+    uint32_t made = 0;
     uint32_t used = 0;
 
     assert(!engine->has_work && engine->leaving == NULL);
@@ -140,17 +177,18 @@ void engine_check(const struct engine *engine)
         used += acquires[i];
     }
     assert(used == engine->acquires.used);
-    (void)check_list(engine, &engine->lost, CHAIN_HOLDER, ACQUIRE_LOST);
+    list_check(engine, &engine->lost, CHAIN_LOST);
     assert(engine->lost.count == acquire_count(engine, ACQUIRE_LOST));
     assert(engine->lost.count <= engine->limits.max_lost);
     (void)tree_check(&engine->names_tree, engine->names_root);
     for (uint32_t i = tree_nth(&engine->names_tree, engine->names_root, 0);
          i != 0; i = tree_next(&engine->names_tree, i)) {
-        waiters += check_semaphore(engine, semaphore_at(engine, i));
+        places += check_semaphore(engine, semaphore_at(engine, i));
+        made += semaphore_at(engine, i)->template_bytes != 0 ? 1 : 0;
     }
-    assert(waiters == engine->queues.places.used);
-    assert(waiters == acquire_count(engine, ACQUIRE_WAITING));
-    assert(!engine->is_draining || waiters == 0);
+    assert(places == engine->queues.places.used && made == engine->made);
+    assert(engine->parts.used == places + engine->held_parts);
+    assert(!engine->is_draining || places == 0);
     deadlines_check(&engine->deadlines);
     assert(deadlines_first(&engine->deadlines) == NULL || !engine->is_started ||
            deadlines_first(&engine->deadlines)->time_ns > engine->now_ns);

@@ -64,21 +64,34 @@ static void sift(struct deadlines *deadlines, struct deadline *deadline)
     put(deadlines, deadline, position);
 }
 
-void deadlines_set(struct deadlines *deadlines, struct deadline *deadline,
-                   enum deadline_class class, uint64_t time_ns)
+static void set(struct deadlines *deadlines, struct deadline *deadline,
+                enum deadline_class class, uint64_t sequence, uint64_t time_ns)
 {
     if (time_ns == TIME_NEVER) {
         deadlines_clear(deadlines, deadline);
         return;
     }
     deadline->class = (uint8_t) class;
-    deadline->sequence = ++deadlines->sequence;
+    deadline->sequence = sequence;
     if (deadline->position == 0) {
         assert(deadlines->count < deadlines->capacity);
         put(deadlines, deadline, ++deadlines->count);
     }
     deadline->time_ns = time_ns;
     sift(deadlines, deadline);
+}
+
+void deadlines_set(struct deadlines *deadlines, struct deadline *deadline,
+                   enum deadline_class class, uint64_t time_ns)
+{
+    set(deadlines, deadline, class, ++deadlines->sequence, time_ns);
+}
+
+void deadlines_set_numbered(struct deadlines *deadlines,
+                            struct deadline *deadline, uint64_t number,
+                            uint64_t time_ns)
+{
+    set(deadlines, deadline, DEADLINE_TOKENS, number, time_ns);
 }
 
 void deadlines_move(struct deadlines *deadlines, struct deadline *deadline,

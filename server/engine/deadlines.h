@@ -8,14 +8,23 @@
  * It reads no clock and ends nothing: whoever asks for the first takes it out.
  *
  * Law: the first is the one with the least (time, class, sequence): at one
- * instant what gives permits back goes before what ends waits, then the one
- * that was set first. */
+ * instant what gives permits back goes before tokens that come, and these
+ * before what ends waits; then the one that was set first, or has the least
+ * number. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum deadline_class { DEADLINE_GIVES_BACK = 1, DEADLINE_ENDS_WAIT };
-enum deadline_owner { DEADLINE_OF_SESSION = 1, DEADLINE_OF_ACQUIRE };
+enum deadline_class {
+    DEADLINE_GIVES_BACK = 1,
+    DEADLINE_TOKENS,
+    DEADLINE_ENDS_WAIT
+};
+enum deadline_owner {
+    DEADLINE_OF_SESSION = 1,
+    DEADLINE_OF_ACQUIRE,
+    DEADLINE_OF_RARITY
+};
 
 struct deadline {
     uint64_t time_ns;
@@ -41,6 +50,12 @@ void deadlines_deinit(struct deadlines *deadlines);
 /* Sets it, or sets it anew; TIME_NEVER clears it. */
 void deadlines_set(struct deadlines *deadlines, struct deadline *deadline,
                    enum deadline_class class, uint64_t time_ns);
+
+/* The same, of class DEADLINE_TOKENS, with a number in place of the order in
+ * which it was set. */
+void deadlines_set_numbered(struct deadlines *deadlines,
+                            struct deadline *deadline, uint64_t number,
+                            uint64_t time_ns);
 
 /* Moves one that is set to another time; it keeps its sequence. */
 void deadlines_move(struct deadlines *deadlines, struct deadline *deadline,

@@ -3,37 +3,106 @@
 
 #include <assert.h>
 
+/* X(field, member of a definition) */
+#define DEFINITION_MAP(X)                                                      \
+    X(KIND, kind)                                                              \
+    X(PERMITS, permits)                                                        \
+    X(MAX_QUEUE, max_queue)                                                    \
+    X(MAX_WAIT, max_wait_ms)                                                   \
+    X(HOLD, hold_ms)                                                           \
+    X(SLOTS, slots)                                                            \
+    X(RATE, rate)                                                              \
+    X(PER_MS, per_ms)                                                          \
+    X(BURST, burst)                                                            \
+    X(BYPASS, bypass)                                                          \
+    X(PER_SESSION, per_session)                                                \
+    X(SHADOW, shadow)                                                          \
+    X(REFUSE_HOPELESS, refuse_hopeless)
+
 /* Base, with the fields that change names. */
 static struct engine_definition
 definition_with(struct engine_definition base,
                 const struct engine_definition *change)
 {
-    if (change->fields & ENGINE_FIELD_KIND) {
-        base.kind = change->kind;
+#define X(field, member)                                                       \
+    if (change->fields & ENGINE_FIELD_##field) {                               \
+        base.member = change->member;                                          \
     }
-    if (change->fields & ENGINE_FIELD_PERMITS) {
-        base.permits = change->permits;
-    }
-    if (change->fields & ENGINE_FIELD_MAX_QUEUE) {
-        base.max_queue = change->max_queue;
-    }
-    if (change->fields & ENGINE_FIELD_MAX_WAIT) {
-        base.max_wait_ms = change->max_wait_ms;
-    }
-    if (change->fields & ENGINE_FIELD_HOLD) {
-        base.hold_ms = change->hold_ms;
-    }
-    if (change->fields & ENGINE_FIELD_SLOTS) {
-        base.slots = change->slots;
-    }
+    DEFINITION_MAP(X)
+#undef X
     return base;
+}
+
+/* What a new semaphore of that kind gets: a RATE has no permits, one second if
+ * nothing else is said, and as much burst as comes in that time. */
+static struct engine_definition
+definition_new(const struct engine *engine,
+               const struct engine_definition *change)
+{
+    struct engine_definition definition =
+        definition_with(engine->defaults, change);
+
+    if (definition.kind == ENGINE_RATE) {
+        if (!(change->fields & ENGINE_FIELD_PERMITS)) {
+            definition.permits = 0;
+        }
+        if (definition.per_ms == 0 && !(change->fields & ENGINE_FIELD_PER_MS)) {
+            definition.per_ms = DEFAULT_PER_MS;
+        }
+        if (definition.burst == 0 && !(change->fields & ENGINE_FIELD_BURST)) {
+            definition.burst = definition.rate;
+        }
+    }
+    return definition;
+}
+
+static const char *rate_refusal(const struct engine_definition *definition)
+{
+    if (definition->kind != ENGINE_RATE) {
+        return definition->rate != 0 || definition->per_ms != 0 ||
+                       definition->burst != 0
+                   ? "only a semaphore of kind rate has rate, per and burst"
+                   : NULL;
+    }
+    if (definition->permits != 0) {
+        return "a rate has no permits: set its burst";
+    }
+    if (definition->rate == 0 || definition->rate > LIMIT_PERMITS_MAX) {
+        return "a rate is 1 to 2147483647 tokens per period";
+    }
+    if (definition->per_ms == 0 || definition->per_ms > LIMIT_PER_MS_MAX) {
+        return "the period of a rate is 1 ms to 366 days";
+    }
+    if (definition->burst == 0 || definition->burst > LIMIT_PERMITS_MAX) {
+        return "the burst of a rate is 1 to 2147483647 tokens";
+    }
+    return definition->per_session != 0 ? "a rate has no shares of sessions"
+                                        : NULL;
+}
+
+static const char *policy_refusal(const struct engine_definition *definition)
+{
+    if (definition->bypass > LIMIT_BYPASS_MAX) {
+        return "bypass is at most 65535";
+    }
+    if (definition->per_session > LIMIT_PERMITS_MAX) {
+        return "per_session is at most 2147483647";
+    }
+    if (definition->shadow &&
+        (definition->slots || definition->kind == ENGINE_COUNTING)) {
+        return "shadow is for bounded semaphores without slots, and rates";
+    }
+    return NULL;
 }
 
 const char *definition_refusal(const struct semaphore *semaphore,
                                const struct engine_definition *definition)
 {
+    const char *refusal;
+
     if (definition->kind != ENGINE_BOUNDED &&
-        definition->kind != ENGINE_COUNTING) {
+        definition->kind != ENGINE_COUNTING &&
+        definition->kind != ENGINE_RATE) {
         return "no such kind of semaphore";
     }
     if (semaphore != NULL && semaphore->kind != definition->kind) {
@@ -58,7 +127,8 @@ const char *definition_refusal(const struct semaphore *semaphore,
     if (definition->slots && definition->permits > LIMIT_SLOTS_MAX) {
         return "a semaphore with slots has at most 1024 permits";
     }
-    return NULL;
+    refusal = rate_refusal(definition);
+    return refusal != NULL ? refusal : policy_refusal(definition);
 }
 
 static bool is_full(const struct pool *pool)
@@ -88,6 +158,13 @@ enum permit_status definition_check(const struct engine *engine,
                       "raise max_semaphores";
         return PERMIT_E_TOO_MANY;
     }
+    if (definition->refuse_hopeless && definition->kind != ENGINE_RATE &&
+        (semaphore == NULL || semaphore->holds == 0) &&
+        is_full(&engine->holds)) {
+        *ret_detail = "the daemon has too many semaphores that refuse the "
+                      "hopeless: raise max_semaphores_with_estimates";
+        return PERMIT_E_TOO_MANY;
+    }
     if (definition->slots && !had_slots && is_full(&engine->slot_maps)) {
         *ret_detail = "the daemon has too many semaphores with slots: delete "
                       "some, or raise max_semaphores_with_slots";
@@ -96,22 +173,16 @@ enum permit_status definition_check(const struct engine *engine,
     return PERMIT_OK;
 }
 
-static void sweep_start(struct engine *engine, enum sweep sweep,
-                        struct semaphore *semaphore)
-{
-    assert(engine->sweep == SWEEP_NONE);
-    engine->sweep = sweep;
-    engine->swept = semaphore;
-}
-
 void define_apply(struct engine *engine)
 {
     const struct engine_event *event = &engine->event;
     const char *name = event->define.semaphore;
     struct semaphore *semaphore = semaphore_find(engine, name);
-    struct engine_definition definition = definition_with(
-        semaphore == NULL ? engine->defaults : semaphore_definition(semaphore),
-        &event->define.definition);
+    const struct engine_definition *change = &event->define.definition;
+    struct engine_definition definition =
+        semaphore == NULL
+            ? definition_new(engine, change)
+            : definition_with(semaphore_definition(engine, semaphore), change);
     const char *detail = NULL;
     enum permit_status status =
         definition_check(engine, semaphore, &definition, &detail);
@@ -125,7 +196,8 @@ void define_apply(struct engine *engine)
         (void)semaphore_add(engine, name, &definition);
     } else {
         semaphore_change(engine, semaphore, &definition);
-        sweep_start(engine, SWEEP_SHRUNK, semaphore);
+        semaphore_unset_maker(engine, semaphore);
+        sweep_start(engine, SWEEP_COUNTED, semaphore);
     }
     record = effect_event_record(engine, ENGINE_RECORD_DEFINED);
     record->definition = definition;
@@ -154,7 +226,6 @@ void delete_apply(struct engine *engine)
     effect_event_answer(engine, PERMIT_OK, NULL);
     semaphore_delete(engine, semaphore);
     sweep_start(engine, SWEEP_DELETED, semaphore);
-    engine->swept_grant = semaphore->holders.first;
 }
 
 void post_apply(struct engine *engine)
@@ -170,7 +241,11 @@ void post_apply(struct engine *engine)
     } else if (semaphore == NULL) {
         effect_event_answer(engine, PERMIT_E_NOT_FOUND,
                             "no such semaphore: define it first");
-    } else if (semaphore->kind != ENGINE_COUNTING) {
+    } else if (semaphore->kind == ENGINE_RATE && !semaphore->is_template &&
+               event->session_id == 0) {
+        semaphore_refund(engine, semaphore, permits);
+        engine->posted = semaphore;
+    } else if (semaphore->kind != ENGINE_COUNTING || semaphore->is_template) {
         effect_event_answer(engine, PERMIT_E_INVALID,
                             "only to a counting semaphore can be posted");
     } else if (permits >
@@ -195,7 +270,7 @@ void post_answer(struct engine *engine)
     struct engine_answer answer = {.to = ENGINE_POST, .status = PERMIT_OK};
 
     assert(engine->posted != NULL);
-    answer.available = engine->posted->value;
+    answer.available = (uint64_t)semaphore_free_permits(engine, engine->posted);
     engine->posted = NULL;
     effect_answer(engine, event->session_id, event->request_id, &answer);
 }
@@ -206,90 +281,4 @@ void drain_apply(struct engine *engine)
     sweep_start(engine, SWEEP_DRAINING,
                 semaphore_at(engine, tree_nth(&engine->names_tree,
                                               engine->names_root, 0)));
-}
-
-/* Ends the sweep of a semaphore; of a drain, goes on with the next. */
-static void sweep_next(struct engine *engine)
-{
-    struct semaphore *semaphore = engine->swept;
-
-    if (engine->sweep == SWEEP_DRAINING) {
-        engine->swept =
-            semaphore_at(engine, tree_next(&engine->names_tree,
-                                           semaphore_index(engine, semaphore)));
-        return;
-    }
-    engine->swept = NULL;
-    if (engine->sweep == SWEEP_DELETED) {
-        semaphore_remove_if_idle(engine, semaphore);
-    } else {
-        semaphore_mark_to_be_served(engine, semaphore);
-    }
-}
-
-/* Pushes Lost to the next holder of a semaphore that was deleted. Returns false
- * when all have it. */
-static bool revoke_step(struct engine *engine)
-{
-    struct acquire *acquire = acquire_at(engine, engine->swept_grant);
-    int64_t grace_ms = engine->event.delete.grace_ms;
-    struct engine_record *record;
-
-    if (acquire == NULL) {
-        return false;
-    }
-    engine->swept_grant = acquire->in_holders.next;
-    record = effect_record(engine, ENGINE_RECORD_REVOKED, acquire->session->id);
-    record->acquire_id = acquire->request_id;
-    record->grant_id = acquire->grant_id;
-    record->loss = PERMIT_LOSS_DELETED;
-    record->timeout_ms = grace_ms;
-    effect_lost(engine, acquire, PERMIT_LOSS_DELETED, grace_ms);
-    acquire_revoke(engine, acquire, PERMIT_LOSS_DELETED, grace_ms);
-    return true;
-}
-
-/* Refuses the next waiter of the semaphore that is swept. Returns false if no
- * (further) one is to be refused. */
-static bool refuse_step(struct engine *engine)
-{
-    const struct semaphore *semaphore = engine->swept;
-    bool is_shrunk = engine->sweep == SWEEP_SHRUNK;
-    struct acquire *acquire;
-
-    if (is_shrunk && semaphore->kind == ENGINE_COUNTING) {
-        return false;
-    }
-    acquire = acquire_at(
-        engine, is_shrunk
-                    ? queue_first_above(&engine->queues, &semaphore->queue,
-                                        semaphore->permits)
-                    : queue_first(&engine->queues, &semaphore->queue));
-    if (acquire == NULL) {
-        return false;
-    }
-    if (is_shrunk) {
-        acquire_refuse(engine, acquire, PERMIT_E_IMPOSSIBLE,
-                       "the semaphore shrank below what was asked for");
-    } else if (engine->sweep == SWEEP_DELETED) {
-        acquire_refuse(engine, acquire, PERMIT_E_NOT_FOUND,
-                       "the semaphore was deleted");
-    } else {
-        acquire_refuse(engine, acquire, PERMIT_E_DRAINING,
-                       "the daemon grants nothing more: ask another");
-    }
-    return true;
-}
-
-bool sweep_step(struct engine *engine)
-{
-    if (engine->sweep == SWEEP_NONE) {
-        return false;
-    }
-    if (engine->swept == NULL) {
-        engine->sweep = SWEEP_NONE;
-    } else if (!refuse_step(engine) && !revoke_step(engine)) {
-        sweep_next(engine);
-    }
-    return true;
 }

@@ -24,7 +24,7 @@ struct engine_record *effect_record(struct engine *engine,
 {
     struct engine_record *record = &engine->records[engine->records_count];
 
-    assert(engine->records_count < LIMIT_STEPS_MAX);
+    assert(engine->records_count < RECORDS_MAX);
     engine->records_count++;
     memset(record, 0, sizeof(*record));
     record->type = type;
@@ -58,12 +58,20 @@ void effect_record_name(struct engine_record *record, const char *name)
 void effect_answer(struct engine *engine, uint64_t session_id,
                    uint64_t request_id, const struct engine_answer *answer)
 {
+    char *name = engine->obstacles[engine->effects_count];
     struct engine_effect *effect =
         effect_add(engine, ENGINE_EFFECT_ANSWER, session_id);
 
     assert(answer->status == PERMIT_OK || answer->detail != NULL);
     effect->request_id = request_id;
     effect->answer = *answer;
+    if (answer->obstacle.semaphore != NULL) {
+        /* A template's may be forgotten, and its room be another's, before
+         * this is told. */
+        memcpy(name, answer->obstacle.semaphore,
+               strlen(answer->obstacle.semaphore) + 1);
+        effect->answer.obstacle.semaphore = name;
+    }
 }
 
 void effect_event_answer(struct engine *engine, enum permit_status status,

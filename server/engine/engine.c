@@ -19,6 +19,8 @@ static bool acquires_max(const struct engine_limits *limits,
                                    ret_acquires) &&
            !__builtin_add_overflow(*ret_acquires, limits->max_sessions,
                                    ret_deadlines) &&
+           !__builtin_add_overflow(*ret_deadlines, limits->max_semaphores,
+                                   ret_deadlines) &&
            *ret_deadlines < UINT32_MAX;
 }
 
@@ -30,11 +32,15 @@ static bool memory_take(struct engine *engine)
 
     return acquires_max(limits, &acquires, &deadlines) &&
            pool_init(&engine->acquires, sizeof(struct acquire), acquires) &&
-           table_init(&engine->acquires_by_id, acquires) &&
-           table_init(&engine->acquires_by_grant, acquires) &&
+           pool_init(&engine->parts, sizeof(struct part),
+                     limits->max_waiters + limits->max_grants) &&
+           table_init(&engine->acquires_by_id, acquires, acquires) &&
+           table_init(&engine->acquires_by_grant, acquires,
+                      limits->max_grants + limits->max_lost) &&
            pool_init(&engine->sessions, sizeof(struct session),
                      limits->max_sessions) &&
-           table_init(&engine->sessions_by_id, limits->max_sessions) &&
+           table_init(&engine->sessions_by_id, limits->max_sessions,
+                      limits->max_sessions) &&
            deadlines_init(&engine->deadlines, deadlines) &&
            semaphores_init(engine) &&
            queues_init(&engine->queues, limits->max_waiters, engine->id_key);
@@ -57,6 +63,7 @@ struct engine *engine_create(const struct engine_limits *limits,
                                    .max_queue = DEFAULT_MAX_QUEUE,
                                    .max_wait_ms = -1,
                                    .hold_ms = 0};
+    engine->priority_step_ms = DEFAULT_PRIORITY_STEP_MS;
     engine->fence = first_fence;
     memcpy(engine->secret, secret, sizeof(engine->secret));
     memcpy(&engine->id_key, secret, sizeof(engine->id_key));
@@ -75,6 +82,12 @@ void engine_set_defaults(struct engine *engine,
     assert(definition_refusal(NULL, &engine->defaults) == NULL);
 }
 
+void engine_set_priority_step(struct engine *engine, int64_t step_ms)
+{
+    assert(step_ms >= 0 && step_ms <= INT64_MAX / LIMIT_PRIORITY_MAX);
+    engine->priority_step_ms = step_ms;
+}
+
 void engine_destroy(struct engine *engine)
 {
     if (engine == NULL) {
@@ -87,6 +100,7 @@ void engine_destroy(struct engine *engine)
     pool_deinit(&engine->sessions);
     table_deinit(&engine->acquires_by_grant);
     table_deinit(&engine->acquires_by_id);
+    pool_deinit(&engine->parts);
     pool_deinit(&engine->acquires);
     free(engine);
 }
@@ -106,6 +120,12 @@ static bool due_step(struct engine *engine)
     if (due->owner == DEADLINE_OF_SESSION) {
         engine_session_fall_due(
             engine, (void *)((char *)due - offsetof(struct session, deadline)));
+    } else if (due->owner == DEADLINE_OF_RARITY) {
+        const struct rarity *rarity =
+            (void *)((char *)due - offsetof(struct rarity, deadline));
+        deadlines_clear(&engine->deadlines, due);
+        semaphore_mark_to_be_served(engine,
+                                    semaphore_at(engine, rarity->semaphore));
     } else {
         acquire_fall_due(
             engine, (void *)((char *)due - offsetof(struct acquire, deadline)));
@@ -127,6 +147,10 @@ static void apply_to_session(struct engine *engine, struct session *session)
                                   engine->event.session_disconnect.by_client);
     } else if (type == ENGINE_RENEW) {
         renew_apply(engine, session);
+    } else if (type == ENGINE_SETTLE) {
+        settle_apply(engine, session);
+    } else if (type == ENGINE_WHY) {
+        why_apply(engine, session);
     } else if (type == ENGINE_ACQUIRE) {
         acquire_apply(engine, session);
     } else if (type == ENGINE_CANCEL) {
@@ -179,6 +203,8 @@ static void apply_event(struct engine *engine)
     case ENGINE_CANCEL:
     case ENGINE_RELEASE:
     case ENGINE_RENEW:
+    case ENGINE_SETTLE:
+    case ENGINE_WHY:
         if (session != NULL) {
             apply_to_session(engine, session);
         }
@@ -222,38 +248,77 @@ static bool event_step(struct engine *engine)
 }
 
 /* Does the next thing to be done, or returns false when there is none. The
- * order is the engine's law: who leaves stops waiting, who cannot be served is
- * refused, who can be is served, then what an ended session held comes back
+ * order is the engine's law: who is over a share is set aside, who leaves stops
+ * waiting, who cannot be served is refused, who joins is answered, who can be
+ * served is, then what an ended session held comes back
  * (and serving goes on), then time moves, and the event is last. */
 static bool step(struct engine *engine)
 {
-    return leave_waiters_step(engine) || sweep_step(engine) ||
-           serve_step(engine) || leave_grants_step(engine) ||
+    return (engine->sharing != NULL && share_step(engine)) ||
+           (engine->leaving != NULL && leave_waiters_step(engine)) ||
+           (engine->sweep != SWEEP_NONE && sweep_step(engine)) ||
+           (engine->joining != NULL && join_step(engine)) ||
+           (engine->serve_first != 0 && serve_step(engine)) ||
+           (engine->leaving != NULL && leave_grants_step(engine)) ||
            due_step(engine) || event_step(engine);
 }
 
-/* The event's name is borrowed for the call only. */
-static void keep_event_name(struct engine *engine)
+const char *engine_keep_name(struct engine *engine, uint32_t part,
+                             const char *name)
+{
+    size_t length = strlen(name);
+
+    assert(part < LIMIT_PARTS_MAX && length <= LIMIT_NAME_BYTES_MAX);
+    if (name != engine->event_names[part]) {
+        memcpy(engine->event_names[part], name, length + 1);
+    }
+    return engine->event_names[part];
+}
+
+void engine_keep_outcome(struct engine *engine)
 {
     struct engine_event *event = &engine->event;
-    const char **name = NULL;
 
-    if (event->type == ENGINE_ACQUIRE) {
-        name = &event->acquire.semaphore;
-    } else if (event->type == ENGINE_RELEASE) {
-        name = &event->release.semaphore;
-    } else if (event->type == ENGINE_POST) {
-        name = &event->post.semaphore;
-    } else if (event->type == ENGINE_DEFINE) {
-        name = &event->define.semaphore;
-    } else if (event->type == ENGINE_DELETE) {
-        name = &event->delete.semaphore;
+    if (event->release.outcome != NULL) {
+        memmove(engine->event_outcome, event->release.outcome,
+                event->release.outcome_bytes);
+        event->release.outcome = engine->event_outcome;
     }
-    if (name != NULL && *name != NULL && *name != engine->event_name) {
-        size_t length = strlen(*name);
-        assert(length <= LIMIT_NAME_BYTES_MAX);
-        memcpy(engine->event_name, *name, length + 1);
-        *name = engine->event_name;
+}
+
+static void keep_parts(struct engine *engine, const struct engine_part **parts,
+                       uint32_t count)
+{
+    assert(count <= LIMIT_PARTS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        engine->event_parts[i] = (*parts)[i];
+        engine->event_parts[i].semaphore =
+            engine_keep_name(engine, i, (*parts)[i].semaphore);
+    }
+    *parts = engine->event_parts;
+}
+
+/* What the event points to is borrowed for the call only. */
+static void keep_event(struct engine *engine)
+{
+    struct engine_event *event = &engine->event;
+
+    if (event->type == ENGINE_ACQUIRE || event->type == ENGINE_WHY) {
+        keep_parts(engine, &event->acquire.parts, event->acquire.parts_count);
+    } else if (event->type == ENGINE_RELEASE) {
+        keep_parts(engine, &event->release.parts, event->release.parts_count);
+        engine_keep_outcome(engine);
+    } else if (event->type == ENGINE_SETTLE) {
+        keep_parts(engine, &event->settle.actual, event->settle.actual_count);
+    } else if (event->type == ENGINE_POST) {
+        event->post.semaphore =
+            engine_keep_name(engine, 0, event->post.semaphore);
+    } else if (event->type == ENGINE_DEFINE) {
+        event->define.semaphore =
+            engine_keep_name(engine, 0, event->define.semaphore);
+    } else if (event->type == ENGINE_DELETE) {
+        event->delete.semaphore =
+            engine_keep_name(engine, 0, event->delete.semaphore);
     }
 }
 
@@ -261,18 +326,34 @@ static void work(struct engine *engine)
 {
     effects_clear(engine);
     engine->has_work = true;
-    for (int steps = 0; steps < LIMIT_STEPS_MAX; steps++) {
+    for (int steps = 0;
+         steps < LIMIT_STEPS_MAX && engine->records_count <= LIMIT_STEPS_MAX &&
+         engine->effects_count <= 2 * LIMIT_STEPS_MAX;
+         steps++) {
         if (!step(engine)) {
             engine->has_work = false;
             assert(engine->now_ns == engine->event.now_ns);
             assert(engine->leaving == NULL && engine->serve_first == 0);
+            assert(engine->sharing == NULL && engine->joining == NULL);
             return;
         }
     }
-    keep_event_name(engine);
+    keep_event(engine);
 }
 
 /* -------------------------------------------------------------------- verbs */
+
+/* What templates made, and only waiters kept until a restart, is forgotten. */
+static void mark_made(struct engine *engine)
+{
+    uint32_t next = engine->made == 0
+                        ? 0
+                        : tree_nth(&engine->names_tree, engine->names_root, 0);
+
+    for (; next != 0; next = tree_next(&engine->names_tree, next)) {
+        semaphore_mark_to_be_served(engine, semaphore_at(engine, next));
+    }
+}
 
 void engine_apply(struct engine *engine, const struct engine_event *event)
 {
@@ -284,6 +365,7 @@ void engine_apply(struct engine *engine, const struct engine_event *event)
         engine->now_ns = event->now_ns;
         deadlines_shift(&engine->deadlines, event->now_ns);
         engine->started_ns = event->now_ns;
+        mark_made(engine);
     }
     engine->event = *event;
     engine->is_event_pending = true;

@@ -21,9 +21,28 @@
  * then the event is applied at now_ns and waiters are served again. So nothing
  * depends on when a timer ran. A deadline at t is due when now_ns >= t.
  *
- * Law of order: the waiters of a semaphore are served in the order of their
- * arrival; the first that is not set aside blocks all later ones, tries
- * included. After every event no waiter waits that could be served.
+ * Law of order: all queues have one key, (arrival - priority x the step of the
+ * engine, number of the arrival); an arrival does not wait behind a greater
+ * one. An acquire can be granted when all its parts fit at once, no session
+ * would hold more than its share, and on each of its semaphores everyone before
+ * it who is not set aside has passes left there: fewer than `bypass` grants
+ * went to later keys since it came (set aside or not), so none without a
+ * bypass. Of those of a semaphore that can be granted the first is, and after
+ * every event no waiter waits that could be. A semaphore in shadow refuses
+ * nothing, makes nobody wait and knows no share.
+ *
+ * Law of parts: an acquire gets all its parts in one step, or nothing. What is
+ * taken for good (RATE; COUNTING with consume) is no part of the grant, but of
+ * a RATE with settle. A grant without a part has ended at its birth.
+ *
+ * Law of rates: at any time a RATE has exactly min(burst, tokens at first +
+ * what flowed in since) tokens, as if counted in rationals; a waiter is granted
+ * at the first nanosecond at which its tokens exist.
+ *
+ * Law of templates: what a template (a name that ends with a star) made exists
+ * while it is held, waited for, or not as it was at first; then it is forgotten
+ * in the same call. Its definition is the template's at its making, until it is
+ * defined by its own name, which makes it one like others.
  *
  * Law of effects: a record comes before the answer or Lost that tells of it.
  * An event's own answer comes before what the event causes (grants to others,
@@ -47,7 +66,7 @@
 
 struct engine;
 
-enum engine_kind { ENGINE_BOUNDED = 1, ENGINE_COUNTING = 2 };
+enum engine_kind { ENGINE_BOUNDED = 1, ENGINE_COUNTING = 2, ENGINE_RATE = 3 };
 
 /* What a definition sets. */
 enum engine_field {
@@ -56,18 +75,45 @@ enum engine_field {
     ENGINE_FIELD_MAX_QUEUE = 1 << 2,
     ENGINE_FIELD_MAX_WAIT = 1 << 3,
     ENGINE_FIELD_HOLD = 1 << 4,
-    ENGINE_FIELD_SLOTS = 1 << 5
+    ENGINE_FIELD_SLOTS = 1 << 5,
+    ENGINE_FIELD_RATE = 1 << 6,
+    ENGINE_FIELD_PER_MS = 1 << 7,
+    ENGINE_FIELD_BURST = 1 << 8,
+    ENGINE_FIELD_BYPASS = 1 << 9,
+    ENGINE_FIELD_PER_SESSION = 1 << 10,
+    ENGINE_FIELD_SHADOW = 1 << 11,
+    ENGINE_FIELD_REFUSE_HOPELESS = 1 << 12
 };
 
 struct engine_definition {
     uint32_t fields; /* Which of the following are set: enum engine_field. */
     enum engine_kind kind; /* Default BOUNDED. */
-    uint32_t permits;    /* BOUNDED: the limit. COUNTING: the start. Def. 1. */
-    uint32_t max_queue;  /* Waiters. Default DEFAULT_MAX_QUEUE. */
-    int64_t max_wait_ms; /* Caps waits; -1 (default) does not. */
-    int64_t hold_ms;     /* Caps holds; 0 (default) does not. */
-    bool slots; /* BOUNDED, to LIMIT_SLOTS_MAX permits: each permit of a grant
-                 * has a slot. It changes only while no grant is out. */
+    uint32_t permits;      /* BOUNDED: the limit. COUNTING: the start. Def. 1.
+                            * RATE: 0. */
+    uint32_t rate;        /* RATE: tokens per per_ms; 1 to LIMIT_PERMITS_MAX. */
+    uint32_t burst;       /* RATE: the most tokens; 1 to LIMIT_PERMITS_MAX. */
+    uint64_t per_ms;      /* RATE: 1 to LIMIT_PER_MS_MAX. All three are 0 for
+                           * other kinds. */
+    uint32_t bypass;      /* Passes of a waiter; to LIMIT_BYPASS_MAX. */
+    uint32_t per_session; /* The most one session holds; 0 (default) has no
+                           * limit. Not for RATE. */
+    uint32_t max_queue;   /* Waiters. Default DEFAULT_MAX_QUEUE. */
+    int64_t max_wait_ms;  /* Caps waits; -1 (default) does not. */
+    int64_t hold_ms;      /* Caps holds; 0 (default) does not. */
+    bool slots;  /* BOUNDED, to LIMIT_SLOTS_MAX permits: each permit of a grant
+                  * has a slot. It changes only while no grant is out. */
+    bool shadow; /* Not with slots, nor for COUNTING. */
+    bool refuse_hopeless; /* Of who would wait longer than it may, by the mean
+                           * of the latest LIMIT_HOLDS holds, or the rate: but
+                           * not before LIMIT_HOLDS_MIN holds have ended. */
+};
+
+/* A part of a request. Names are borrowed for the call. */
+struct engine_part {
+    const char *semaphore;
+    uint32_t permits;        /* 1 to LIMIT_PERMITS_MAX; SETTLE: from 0 on. */
+    uint32_t expect_permits; /* ACQUIRE: 0: not asked. RATE: the burst. */
+    bool consume;            /* ACQUIRE. RATE: either. */
 };
 
 /* Slot n is bit n % 64 of words[n / 64]. */
@@ -96,6 +142,8 @@ enum engine_event_type {
     ENGINE_ACQUIRE,
     ENGINE_CANCEL,
     ENGINE_RELEASE,
+    ENGINE_SETTLE, /* Refunds what was not used of its RATE parts. */
+    ENGINE_WHY,    /* What a try would be answered; nothing changes. */
     ENGINE_RENEW,  /* Counts a hold anew from now. */
     ENGINE_VERIFY, /* Is a grant, of whatever session, alive? */
     ENGINE_POST,
@@ -128,21 +176,31 @@ struct engine_event {
             bool by_client; /* FIN or RST. */
         } session_disconnect;
         struct {
-            const char *semaphore;
-            uint32_t permits; /* 1 to LIMIT_PERMITS_MAX. */
-            bool consume;
-            uint32_t expect_permits; /* 0: not asked. */
-            int64_t wait_ms;         /* 0 tries, -1 has no limit. */
-            int64_t hold_ms;         /* 0 has no limit. */
-        } acquire;
+            const struct engine_part *parts; /* No semaphore twice. */
+            uint32_t parts_count;            /* 1 to LIMIT_PARTS_MAX. */
+            uint32_t priority;               /* 0 to LIMIT_PRIORITY_MAX. */
+            int64_t wait_ms;                 /* 0 tries, -1 has no limit. */
+            int64_t hold_ms;                 /* 0 has no limit. */
+            bool settle; /* Keep RATE parts for SETTLE; INVALID without one. */
+            bool join;   /* A holder's outcome would do; one part. */
+        } acquire;       /* WHY too: parts and priority. */
         struct {
             uint64_t acquire_id;
         } cancel;
         struct {
             uint64_t acquire_id;
-            const char *semaphore; /* NULL: whatever the grant has. */
-            uint32_t permits;      /* 0: all that it holds. */
+            const struct engine_part *parts; /* No semaphore twice. */
+            uint32_t parts_count;            /* 0: all that it holds. */
+            /* For those that wait to join, of any of its semaphores; NULL: no
+             * outcome. Borrowed for the call. Only with all that it holds. */
+            const uint8_t *outcome;
+            uint32_t outcome_bytes;
         } release;
+        struct {
+            uint64_t acquire_id;
+            const struct engine_part *actual; /* Used; no semaphore twice. */
+            uint32_t actual_count; /* Who is not named has used all. */
+        } settle;
         struct {
             uint64_t acquire_id;
             int64_t hold_ms; /* 0: the one in force. */
@@ -175,17 +233,24 @@ enum engine_record_type {
     ENGINE_RECORD_SESSION_OPENED,
     ENGINE_RECORD_SESSION_ENDED, /* All that it held is given back, or
                                   * will be before the next event. */
-    ENGINE_RECORD_GRANTED,       /* With consume: taken for good. */
-    ENGINE_RECORD_RELEASED,      /* permits of the grant, maybe all of it. */
+    ENGINE_RECORD_GRANTED,       /* One a part, in the order of the request, all
+                                  * but the last with `more`. With consume:
+                                  * taken for good, as of each RATE but one that
+                                  * is kept for SETTLE. */
+    ENGINE_RECORD_RELEASED,      /* permits of one part of the grant, maybe all
+                                  * of it. One a part, like GRANTED. */
     ENGINE_RECORD_REVOKED,       /* Lost is pushed; ends with EXPIRED or
                                   * RELEASED. */
     ENGINE_RECORD_EXPIRED,       /* The grant is over by its hold or grace. */
     ENGINE_RECORD_POSTED,
-    ENGINE_RECORD_RENEWED
+    ENGINE_RECORD_RENEWED,
+    ENGINE_RECORD_SETTLED /* Its RATE parts are over. */
 };
 
 /* A change of state. Applied to an engine without them, in order, the records
- * of a run rebuild its state, but for waiters and time. */
+ * of a run rebuild its state, but for waiters, time, and the tokens of RATEs:
+ * none are there. What a template made is forgotten only by its DELETED; what
+ * only waiters had kept, at the first event. */
 struct engine_record {
     enum engine_record_type type;
     uint64_t seq;          /* 1, 2, 3, ... */
@@ -198,6 +263,9 @@ struct engine_record {
     uint64_t grant_id;     /* The same, and GRANTED. It is the fence, too. */
     uint32_t permits;      /* GRANTED, RELEASED, POSTED. */
     bool consume;          /* GRANTED. */
+    bool more;             /* The next record goes with this one: a batch that
+                            * ends here is torn. */
+    bool by_template;      /* DEFINED: made by a template, for session_id. */
     enum permit_loss loss; /* REVOKED, EXPIRED. */
     int64_t hold_ms;       /* GRANTED, RENEWED: in force; 0 has no limit. */
     int64_t waited_ms;     /* GRANTED. */
@@ -208,7 +276,8 @@ struct engine_record {
         struct engine_slots slots; /* GRANTED: one a permit, or none. */
     };
     char semaphore[LIMIT_NAME_BYTES_MAX + 1]; /* DEFINED, DELETED, GRANTED,
-                                               * POSTED; else empty. */
+                                               * RELEASED, POSTED; else empty.
+                                               */
 };
 
 /* ----------------------------------------------------------------- effects */
@@ -240,6 +309,20 @@ enum engine_cancel_outcome {
     ENGINE_CANCEL_NOT_FOUND
 };
 
+/* What is in the way of an acquire that cannot be granted now. */
+struct engine_obstacle {
+    const char *semaphore; /* The first of its parts that it could not have;
+                            * until the next engine call. NULL: nothing. */
+    uint64_t position;     /* It would have there, or has; 1 is next. */
+    uint64_t permits_in_the_way; /* To come, or come back, before it fits. */
+    uint64_t retry_after_ms;     /* When it would be granted if nobody else
+                                  * came: exact if only RATEs are in the way; by
+                                  * the mean of holds if one refuses the
+                                  * hopeless; 0: not known. */
+    uint64_t oldest_session_id;  /* Of its oldest grant; 0 without one. */
+    uint64_t oldest_hold_ns;     /* When that was made. */
+};
+
 struct engine_answer {
     enum engine_event_type to; /* What is answered. */
     enum permit_status status; /* PERMIT_OK, or -1 to -21. */
@@ -248,12 +331,15 @@ struct engine_answer {
     uint64_t grant_id; /* It is the fence, too. */
     int64_t waited_ms;
     int64_t hold_ms; /* RENEW too: in force; 0 has no limit. */
-    /* Until the next engine call; both NULL if the semaphore has no slots. */
-    const struct engine_slots *slots;
-    const char *semaphore;
-    /* ACQUIRE, refused: WOULD_BLOCK, QUEUE_FULL. */
-    uint64_t position;                    /* It would have had; 1 is next. */
-    uint64_t permits_in_the_way;          /* To come back before it fits. */
+    /* One a part, until the next engine call. */
+    const struct engine_record *granted;
+    uint32_t granted_count;
+    /* ACQUIRE with join: status is PERMIT_OK, grant_id 0, and this its outcome,
+     * until the next engine call; else NULL. */
+    const uint8_t *outcome;
+    uint32_t outcome_bytes;
+    /* ACQUIRE, WHY, refused: WOULD_BLOCK, RATE_LIMITED, QUEUE_FULL, TIMEOUT. */
+    struct engine_obstacle obstacle;
     enum engine_cancel_outcome cancelled; /* CANCEL. */
     uint64_t available;                   /* POST: after serving. */
 };
@@ -288,6 +374,10 @@ struct engine *engine_create(const struct engine_limits *limits,
  * must make a valid definition. */
 void engine_set_defaults(struct engine *engine,
                          const struct engine_definition *defaults);
+
+/* How much earlier each level of priority counts as having come. Default
+ * DEFAULT_PRIORITY_STEP_MS. Those that wait keep their keys. */
+void engine_set_priority_step(struct engine *engine, int64_t step_ms);
 
 /* Accepts NULL. */
 void engine_destroy(struct engine *engine);
@@ -340,120 +430,10 @@ uint64_t engine_now_ns(const struct engine *engine);
 /* The seq of the newest record; 0 before the first. */
 uint64_t engine_seq(const struct engine *engine);
 
-struct engine_totals {
-    uint64_t fence; /* Of the latest grant or session. */
-    uint32_t sessions;
-    uint32_t sessions_disconnected;
-    uint32_t semaphores;
-    uint32_t grants;
-    uint32_t waiters;
-    uint64_t grants_total;
-    uint64_t releases_total; /* Whole grants given back by their sessions. */
-    uint64_t timeouts_total;
-    uint64_t lost_total; /* Grants lost, for whatever reason. */
-    bool draining;
-};
-
-void engine_get_totals(const struct engine *engine,
-                       struct engine_totals *ret_totals);
-
-/* Snapshots. Names point into the engine, until the next event. */
-
-struct engine_semaphore_view {
-    const char *name;
-    struct engine_definition definition; /* All fields. */
-    uint64_t held;
-    uint64_t available; /* BOUNDED: permits - held, not below 0. */
-    uint32_t holders;
-    uint32_t waiters;
-    uint64_t waiting_permits;
-    uint64_t fence;          /* Of the latest grant; 0 before the first. */
-    uint64_t oldest_wait_ns; /* When the first waiter came; TIME_NEVER. */
-    uint64_t oldest_hold_ns; /* When the oldest grant was made; TIME_NEVER. */
-    uint64_t grants_total;
-    uint64_t timeouts_total;
-    uint64_t queue_full_total;
-    uint64_t lost_total[PERMIT_LOSS_COUNT]; /* By enum permit_loss, less 1. */
-};
-
-struct engine_grant_view {
-    uint64_t grant_id;
-    uint64_t session_id;
-    uint64_t acquire_id;
-    const char *semaphore;
-    uint32_t permits; /* Not given back yet. */
-    uint64_t granted_ns;
-    int64_t waited_ms;
-    uint64_t expires_ns; /* End of its hold or grace; TIME_NEVER. */
-    bool lost;           /* Lost was pushed, its grace is not over. */
-};
-
-struct engine_waiter_view {
-    uint64_t session_id;
-    uint64_t acquire_id;
-    uint64_t position; /* 1 is the first in the queue. */
-    const char *semaphore;
-    uint32_t permits;
-    uint64_t queued_ns;
-    uint64_t deadline_ns; /* TIME_NEVER: none. */
-    bool disconnected;    /* Set aside: its session has no connection now. */
-};
-
-/* Returns false if there is no such semaphore. */
-bool engine_view_semaphore(const struct engine *engine, const char *name,
-                           struct engine_semaphore_view *ret_view);
-
-/* Fill at most views_max rows from row `offset` on and return how many;
- * *ret_total is how many there are in all. Semaphores whose names begin with
- * `prefix`, in the order of their names' bytes, in O(log n + rows); holders of
- * a semaphore, oldest first; its waiters, in the order of the queue, in
- * O(log n + rows). An unknown semaphore has 0 of them. */
-size_t engine_view_semaphores(const struct engine *engine, const char *prefix,
-                              size_t offset,
-                              struct engine_semaphore_view *views,
-                              size_t views_max, size_t *ret_total);
-size_t engine_view_holders(const struct engine *engine, const char *semaphore,
-                           size_t offset, struct engine_grant_view *views,
-                           size_t views_max, size_t *ret_total);
-size_t engine_view_waiters(const struct engine *engine, const char *semaphore,
-                           size_t offset, struct engine_waiter_view *views,
-                           size_t views_max, size_t *ret_total);
-
-/* The waiter, or the grant, of one acquire of a session. Returns false if there
- * is none. */
-bool engine_view_waiter(const struct engine *engine, uint64_t session_id,
-                        uint64_t acquire_id,
-                        struct engine_waiter_view *ret_view);
-bool engine_view_grant(const struct engine *engine, uint64_t session_id,
-                       uint64_t acquire_id, struct engine_grant_view *ret_view);
-
-/* Write slots in their order, and return how many. Of a grant that is held
- * (none if its semaphore has no slots, or nobody holds it); and those of an
- * answer. */
-size_t engine_view_slots(const struct engine *engine, uint64_t grant_id,
-                         uint32_t list[LIMIT_SLOTS_MAX]);
-size_t engine_slots_list(const struct engine_slots *slots,
-                         uint32_t list[LIMIT_SLOTS_MAX]);
-
-/* As holders of a semaphore, but of a session: what it holds, oldest first. */
-size_t engine_view_session_grants(const struct engine *engine,
-                                  uint64_t session_id, size_t offset,
-                                  struct engine_grant_view *views,
-                                  size_t views_max, size_t *ret_total);
-
-struct engine_session_view {
-    bool connected;
-    int64_t linger_ms;
-    uint32_t grants;
-    uint32_t waiters;
-};
-
-/* Returns false if there is no such session. */
-bool engine_view_session(const struct engine *engine, uint64_t session_id,
-                         struct engine_session_view *ret_view);
-
 /* Asserts everything that must hold between events; O(everything), for tests.
  */
 void engine_check(const struct engine *engine);
+
+#include "engine_views.h" /* What an operator sees of all this. */
 
 #endif

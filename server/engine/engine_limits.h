@@ -31,8 +31,13 @@
     X(max_sessions, uint32_t, 20000, "sessions")                               \
     X(max_semaphores, uint32_t, 100000, "semaphores")                          \
     X(max_semaphores_with_slots, uint32_t, 10000, "those that have slots")     \
-    X(max_waiters, uint32_t, 1000000, "waiters in all queues")                 \
-    X(max_grants, uint32_t, 1000000, "grants in all")                          \
+    X(max_semaphores_with_estimates, uint32_t, 10000,                          \
+      "those that refuse the hopeless")                                        \
+    X(max_template_semaphores, uint32_t, 50000, "those that templates made")   \
+    X(max_template_semaphores_per_session, uint32_t, 1024,                     \
+      "those made for one session")                                            \
+    X(max_waiters, uint32_t, 1000000, "places in all queues")                  \
+    X(max_grants, uint32_t, 1000000, "parts of all grants")                    \
     X(max_lost, uint32_t, 65536, "lost grants that are remembered")            \
     X(max_waiters_per_session, uint32_t, 1024, "waiters of one session")       \
     X(max_grants_per_session, uint32_t, 1024, "grants of one session")
@@ -51,6 +56,8 @@ struct engine_limits {
 
 /* What a new semaphore gets where its definition names nothing. */
 #define DEFAULT_MAX_QUEUE 1000
+#define DEFAULT_PRIORITY_STEP_MS 10000
+#define DEFAULT_PER_MS 1000 /* The period of a RATE. */
 
 /* Of connections and sessions; the engine does not know them. */
 #define SESSION_LIMITS_MAP(X)                                                  \

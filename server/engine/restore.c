@@ -19,9 +19,25 @@ static bool permits_are_valid(const struct engine_record *record)
     return record->permits >= 1 && record->permits <= LIMIT_PERMITS_MAX;
 }
 
+/* What is held of it already, if it has shares from now on. */
+static void count_shares(struct engine *engine, struct semaphore *semaphore)
+{
+    if (semaphore->per_session == 0 || semaphore->counts_shares) {
+        return;
+    }
+    semaphore->counts_shares = true;
+    for (const struct part *part = part_at(engine, semaphore->holders.first);
+         part != NULL; part = part_at(engine, part->in_holders.next)) {
+        semaphore_share(engine, semaphore,
+                        acquire_at(engine, part->acquire)->session,
+                        part->permits);
+    }
+}
+
 static bool restore_defined(struct engine *engine,
                             const struct engine_record *record)
 {
+    size_t template_bytes = 0;
     struct semaphore *semaphore;
     const char *detail;
 
@@ -34,10 +50,25 @@ static bool restore_defined(struct engine *engine,
         PERMIT_OK) {
         return false;
     }
+    if (record->by_template) {
+        const struct semaphore *template =
+            template_find(engine, record->semaphore);
+        template_bytes = template == NULL ? 0 : strlen(template->name) - 1;
+        if (semaphore != NULL || template_bytes == 0) {
+            return false;
+        }
+    }
     if (semaphore == NULL) {
-        (void)semaphore_add(engine, record->semaphore, &record->definition);
+        semaphore =
+            semaphore_add(engine, record->semaphore, &record->definition);
     } else {
         semaphore_change(engine, semaphore, &record->definition);
+        semaphore_unset_maker(engine, semaphore);
+        count_shares(engine, semaphore);
+    }
+    if (record->by_template) {
+        semaphore_set_maker(engine, semaphore, (uint32_t)template_bytes,
+                            record->session_id);
     }
     return true;
 }
@@ -107,6 +138,36 @@ static bool slots_are_valid(const struct engine *engine,
                           slot_map == NULL ? 0 : record->permits);
 }
 
+/* The grant that the record begins, or goes on with; NULL if it cannot. */
+static struct acquire *granted_acquire(struct engine *engine,
+                                       struct session *session,
+                                       const struct engine_record *record)
+{
+    struct acquire *acquire = acquire_find(engine, session, record->request_id);
+
+    if (engine->held_parts >= engine->limits.max_grants) {
+        return NULL;
+    }
+    if (acquire != NULL && acquire->state == ACQUIRE_HELD) {
+        return acquire->grant_id == record->grant_id ? acquire : NULL;
+    }
+    if (engine_session_list(session, ACQUIRE_HELD)->count >=
+        engine->limits.max_grants_per_session) {
+        return NULL;
+    }
+    acquire = acquire_add(engine, session, record->request_id);
+    acquire_hold(engine, acquire, record);
+    return acquire;
+}
+
+static bool can_be_taken(const struct engine *engine,
+                         const struct semaphore *semaphore,
+                         const struct engine_record *record)
+{
+    return semaphore->kind == ENGINE_RATE || semaphore->shadow ||
+           semaphore_free_permits(engine, semaphore) >= record->permits;
+}
+
 static bool restore_granted(struct engine *engine,
                             const struct engine_record *record)
 {
@@ -114,30 +175,54 @@ static bool restore_granted(struct engine *engine,
     struct semaphore *semaphore =
         name_is_valid(record) ? semaphore_find(engine, record->semaphore)
                               : NULL;
-    const struct acquire *old;
+    struct acquire *acquire;
 
-    if (session == NULL || semaphore == NULL || record->grant_id == 0 ||
-        !permits_are_valid(record) || record->hold_ms < 0 ||
-        semaphore_free_permits(semaphore) < record->permits ||
+    if (session == NULL || semaphore == NULL || semaphore->is_template ||
+        record->grant_id == 0 || !permits_are_valid(record) ||
+        record->hold_ms < 0 || !can_be_taken(engine, semaphore, record) ||
         !slots_are_valid(engine, semaphore, record)) {
         return false;
     }
     if (record->consume) {
-        if (semaphore->kind == ENGINE_COUNTING) {
+        if (semaphore->kind != ENGINE_BOUNDED) {
             semaphore_take(engine, semaphore, record);
         }
-        return semaphore->kind == ENGINE_COUNTING;
+        return semaphore->kind != ENGINE_BOUNDED;
     }
-    old = acquire_find(engine, session, record->request_id);
-    if ((old != NULL && old->state != ACQUIRE_LOST) ||
-        engine_session_list(session, ACQUIRE_HELD)->count >=
-            engine->limits.max_grants_per_session ||
-        acquire_count(engine, ACQUIRE_HELD) >= engine->limits.max_grants) {
+    acquire = acquire_find(engine, session, record->request_id);
+    if (acquire != NULL && acquire->state == ACQUIRE_HELD &&
+        part_find(engine, acquire, semaphore) != NULL) {
         return false;
     }
-    acquire_hold(engine,
-                 acquire_add(engine, session, semaphore, record->request_id),
-                 record);
+    acquire = granted_acquire(engine, session, record);
+    if (acquire != NULL) {
+        acquire_hold_part(engine, acquire, semaphore, record);
+    }
+    return acquire != NULL;
+}
+
+/* One part, or some of it, came back. */
+static bool restore_released(struct engine *engine, struct acquire *acquire,
+                             const struct engine_record *record)
+{
+    struct part *part = part_at(engine, acquire->parts);
+
+    if (!name_is_valid(record)) {
+        return false;
+    }
+    /* Its semaphore may have been deleted, and the name be another's. */
+    while (part != NULL && strcmp(semaphore_at(engine, part->semaphore)->name,
+                                  record->semaphore) != 0) {
+        part = part_at(engine, part->next);
+    }
+    if (part == NULL || record->permits == 0 ||
+        record->permits > part->permits) {
+        return false;
+    }
+    acquire_give_back(engine, acquire, part, record->permits);
+    if (acquire->parts == 0) {
+        acquire_end(engine, acquire);
+    }
     return true;
 }
 
@@ -175,16 +260,15 @@ static bool restore_of_grant(struct engine *engine,
         acquire_renew(engine, acquire, record->hold_ms);
         return true;
     }
+    if (record->type == ENGINE_RECORD_SETTLED) {
+        acquire_settle(engine, acquire);
+        if (acquire->parts == 0) {
+            acquire_end(engine, acquire);
+        }
+        return true;
+    }
     assert(record->type == ENGINE_RECORD_RELEASED);
-    if (record->permits == 0 || record->permits > acquire->permits) {
-        return false;
-    }
-    if (record->permits == acquire->permits) {
-        acquire_end(engine, acquire);
-    } else {
-        acquire_give_back(engine, acquire, record->permits);
-    }
-    return true;
+    return restore_released(engine, acquire, record);
 }
 
 static bool restore_posted(struct engine *engine,
@@ -216,11 +300,16 @@ static bool restore(struct engine *engine, const struct engine_record *record)
     case ENGINE_RECORD_SESSION_ENDED:
         return restore_session_ended(engine, record);
     case ENGINE_RECORD_GRANTED:
-        return restore_granted(engine, record);
+        if (!restore_granted(engine, record)) {
+            return false;
+        }
+        engine->grants_total += record->more ? 0 : 1;
+        return true;
     case ENGINE_RECORD_RELEASED:
     case ENGINE_RECORD_REVOKED:
     case ENGINE_RECORD_EXPIRED:
     case ENGINE_RECORD_RENEWED:
+    case ENGINE_RECORD_SETTLED:
         return restore_of_grant(engine, record);
     case ENGINE_RECORD_POSTED:
         return restore_posted(engine, record);

@@ -91,9 +91,6 @@ bool leave_waiters_step(struct engine *engine)
     struct session *session = engine->leaving;
     struct acquire *acquire;
 
-    if (session == NULL) {
-        return false;
-    }
     if (session->ended != 0) {
         acquire = acquire_at(
             engine, engine_session_list(session, ACQUIRE_WAITING)->first);
@@ -108,8 +105,11 @@ bool leave_waiters_step(struct engine *engine)
         return false;
     }
     engine->leaving_waiter = acquire->in_session.next;
-    queue_set_aside(&engine->queues, acquire->place, !session->is_connected);
-    semaphore_mark_to_be_served(engine, acquire->semaphore);
+    acquire_set_aside(engine, acquire,
+                      session->is_connected
+                          ? acquire->aside &
+                                ~(unsigned)ENGINE_ASIDE_DISCONNECTED
+                          : acquire->aside | ENGINE_ASIDE_DISCONNECTED);
     return true;
 }
 
@@ -118,9 +118,6 @@ bool leave_grants_step(struct engine *engine)
     struct session *session = engine->leaving;
     struct acquire *acquire;
 
-    if (session == NULL) {
-        return false;
-    }
     assert(session->ended != 0);
     acquire =
         acquire_at(engine, engine_session_list(session, ACQUIRE_HELD)->first);

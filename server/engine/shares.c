@@ -14,7 +14,7 @@ bool shares_init(struct shares *shares, uint32_t capacity, uint64_t secret)
     memset(shares, 0, sizeof(*shares));
     shares->secret = secret;
     return pool_init(&shares->pool, sizeof(struct share), capacity) &&
-           table_init(&shares->by_pair, capacity);
+           table_init(&shares->by_pair, capacity, capacity);
 }
 
 void shares_deinit(struct shares *shares)

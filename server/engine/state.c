@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "changes.h"
+#include "chains.h"
 
 #include <assert.h>
 #include <string.h>
@@ -11,8 +11,8 @@ struct acquire *acquire_at(const struct engine *engine, uint32_t index)
     return index == 0 ? NULL : pool_at(&engine->acquires, index);
 }
 
-static uint32_t acquire_index(const struct engine *engine,
-                              const struct acquire *acquire)
+uint32_t acquire_index(const struct engine *engine,
+                       const struct acquire *acquire)
 {
     return (
         uint32_t)(acquire -
@@ -62,54 +62,8 @@ struct acquire *acquire_find_grant(const struct engine *engine,
     return acquire_at(engine, index);
 }
 
-static struct acquire_link *link_of(struct acquire *acquire,
-                                    enum acquire_chain chain)
-{
-    return chain == CHAIN_SESSION ? &acquire->in_session : &acquire->in_holders;
-}
-
-static void list_append(struct engine *engine, struct acquire_list *list,
-                        enum acquire_chain chain, struct acquire *acquire)
-{
-    uint32_t index = acquire_index(engine, acquire);
-    struct acquire_link *link = link_of(acquire, chain);
-
-    link->previous = list->last;
-    link->next = 0;
-    if (list->last == 0) {
-        assert(list->first == 0 && list->count == 0);
-        list->first = index;
-    } else {
-        link_of(acquire_at(engine, list->last), chain)->next = index;
-    }
-    list->last = index;
-    list->count++;
-}
-
-static void list_remove(struct engine *engine, struct acquire_list *list,
-                        enum acquire_chain chain, struct acquire *acquire)
-{
-    const struct acquire_link *link = link_of(acquire, chain);
-
-    assert(list->count > 0);
-    if (link->previous == 0) {
-        assert(acquire_at(engine, list->first) == acquire);
-        list->first = link->next;
-    } else {
-        link_of(acquire_at(engine, link->previous), chain)->next = link->next;
-    }
-    if (link->next == 0) {
-        assert(acquire_at(engine, list->last) == acquire);
-        list->last = link->previous;
-    } else {
-        link_of(acquire_at(engine, link->next), chain)->previous =
-            link->previous;
-    }
-    list->count--;
-}
-
-struct acquire_list *engine_session_list(struct session *session,
-                                         enum acquire_state state)
+struct list *engine_session_list(struct session *session,
+                                 enum acquire_state state)
 {
     assert(state >= ACQUIRE_WAITING && state <= ACQUIRE_LOST);
     return &session->acquires[state - 1];
@@ -121,25 +75,25 @@ uint32_t acquire_count(const struct engine *engine, enum acquire_state state)
     return engine->acquires_count[state - 1];
 }
 
-/* Moves it to another of its session's lists; 0 is none. */
-static void acquire_set_state(struct engine *engine, struct acquire *acquire,
-                              uint8_t state)
+void acquire_set_state(struct engine *engine, struct acquire *acquire,
+                       uint8_t state)
 {
-    struct acquire_list *lists = acquire->session->acquires;
+    struct list *lists = acquire->session->acquires;
+    uint32_t index = acquire_index(engine, acquire);
 
     if (acquire->state != 0) {
-        list_remove(engine, &lists[acquire->state - 1], CHAIN_SESSION, acquire);
+        list_remove(engine, &lists[acquire->state - 1], CHAIN_SESSION, index);
         engine->acquires_count[acquire->state - 1]--;
     }
     acquire->state = state;
     if (state != 0) {
-        list_append(engine, &lists[state - 1], CHAIN_SESSION, acquire);
+        list_append(engine, &lists[state - 1], CHAIN_SESSION, index);
         engine->acquires_count[state - 1]++;
     }
 }
 
 struct acquire *acquire_add(struct engine *engine, struct session *session,
-                            struct semaphore *semaphore, uint64_t request_id)
+                            uint64_t request_id)
 {
     struct acquire *acquire = acquire_find(engine, session, request_id);
     uint32_t index;
@@ -153,7 +107,6 @@ struct acquire *acquire_add(struct engine *engine, struct session *session,
     assert(acquire != NULL); /* The limits of all states fit into the pool. */
     acquire->deadline.owner = DEADLINE_OF_ACQUIRE;
     acquire->session = session;
-    acquire->semaphore = semaphore;
     acquire->request_id = request_id;
     table_insert(&engine->acquires_by_id,
                  acquire_hash(engine, session->id, request_id), index);
@@ -168,7 +121,7 @@ void acquire_remove(struct engine *engine, struct acquire *acquire)
     if (acquire->state == ACQUIRE_WAITING) {
         acquire_unqueue(engine, acquire);
     } else if (acquire->state == ACQUIRE_LOST) {
-        list_remove(engine, &engine->lost, CHAIN_HOLDER, acquire);
+        list_remove(engine, &engine->lost, CHAIN_LOST, index);
     }
     acquire_set_state(engine, acquire, 0);
     if (acquire->grant_id != 0) {
@@ -180,55 +133,6 @@ void acquire_remove(struct engine *engine, struct acquire *acquire)
     pool_give(&engine->acquires, index);
 }
 
-void acquire_wait(struct engine *engine, struct acquire *acquire,
-                  const struct engine_event *event, uint64_t deadline_ns)
-{
-    assert(acquire->state == 0);
-    acquire->body_hash = event->body_hash;
-    acquire->since_ns = engine->now_ns;
-    acquire->hold_ms = event->acquire.hold_ms;
-    acquire->permits = event->acquire.permits;
-    acquire->consume = event->acquire.consume;
-    acquire->place =
-        queue_insert(&engine->queues, &acquire->semaphore->queue,
-                     acquire_index(engine, acquire), acquire->permits,
-                     engine->now_ns, ++engine->arrivals);
-    acquire_set_state(engine, acquire, ACQUIRE_WAITING);
-    deadlines_set(&engine->deadlines, &acquire->deadline, DEADLINE_ENDS_WAIT,
-                  deadline_ns);
-}
-
-void acquire_unqueue(struct engine *engine, struct acquire *acquire)
-{
-    assert(acquire->state == ACQUIRE_WAITING);
-    deadlines_clear(&engine->deadlines, &acquire->deadline);
-    queue_remove(&engine->queues, &acquire->semaphore->queue, acquire->place);
-    acquire_set_state(engine, acquire, 0);
-    semaphore_mark_to_be_served(engine, acquire->semaphore);
-}
-
-void acquire_hold(struct engine *engine, struct acquire *acquire,
-                  const struct engine_record *record)
-{
-    struct semaphore *semaphore = acquire->semaphore;
-    struct slot_map *slot_map = semaphore_slot_map(engine, semaphore);
-
-    assert(acquire->state == 0);
-    semaphore_take(engine, semaphore, record);
-    semaphore->held += record->permits;
-    acquire->permits = record->permits;
-    acquire->slots =
-        slot_map == NULL ? 0 : slots_take(slot_map, &record->slots);
-    acquire->grant_id = record->grant_id;
-    acquire->waited_ms = record->waited_ms;
-    acquire->since_ns = engine->now_ns;
-    list_append(engine, &semaphore->holders, CHAIN_HOLDER, acquire);
-    table_insert(&engine->acquires_by_grant, acquire->grant_id,
-                 acquire_index(engine, acquire));
-    acquire_set_state(engine, acquire, ACQUIRE_HELD);
-    acquire_renew(engine, acquire, record->hold_ms);
-}
-
 void acquire_renew(struct engine *engine, struct acquire *acquire,
                    int64_t hold_ms)
 {
@@ -237,47 +141,6 @@ void acquire_renew(struct engine *engine, struct acquire *acquire,
     deadlines_set(&engine->deadlines, &acquire->deadline, DEADLINE_GIVES_BACK,
                   hold_ms == 0 ? TIME_NEVER
                                : deadline_after_ms(engine->now_ns, hold_ms));
-}
-
-void acquire_give_back(struct engine *engine, struct acquire *acquire,
-                       uint32_t permits)
-{
-    struct semaphore *semaphore = acquire->semaphore;
-    struct slot_map *slot_map = semaphore_slot_map(engine, semaphore);
-
-    assert(acquire->state == ACQUIRE_HELD && permits <= acquire->permits);
-    assert(semaphore->held >= permits);
-    if (slot_map != NULL) {
-        acquire->slots = slots_give_back(slot_map, acquire->slots, permits);
-    }
-    acquire->permits -= permits;
-    semaphore->held -= permits;
-    if (semaphore->kind == ENGINE_COUNTING) {
-        semaphore->value += permits;
-        assert(semaphore->value + semaphore->held <= LIMIT_PERMITS_MAX);
-    }
-    semaphore_mark_to_be_served(engine, semaphore);
-}
-
-/* Gives back all, and leaves the acquire without a state. */
-static void end_grant(struct engine *engine, struct acquire *acquire)
-{
-    struct semaphore *semaphore = acquire->semaphore;
-
-    acquire_give_back(engine, acquire, acquire->permits);
-    deadlines_clear(&engine->deadlines, &acquire->deadline);
-    list_remove(engine, &semaphore->holders, CHAIN_HOLDER, acquire);
-    acquire_set_state(engine, acquire, 0);
-    acquire->semaphore = NULL;
-    semaphore_remove_if_idle(engine, semaphore);
-}
-
-void acquire_end(struct engine *engine, struct acquire *acquire)
-{
-    assert(acquire->state == ACQUIRE_HELD);
-    engine->releases_total++;
-    end_grant(engine, acquire);
-    acquire_remove(engine, acquire);
 }
 
 void acquire_revoke(struct engine *engine, struct acquire *acquire,
@@ -293,30 +156,19 @@ void acquire_revoke(struct engine *engine, struct acquire *acquire,
     }
 }
 
-void acquire_lose(struct engine *engine, struct acquire *acquire,
-                  enum permit_loss loss, bool is_remembered)
-{
-    assert(acquire->state == ACQUIRE_HELD);
-    acquire->semaphore->lost_total[loss - 1]++;
-    engine->lost_total++;
-    end_grant(engine, acquire);
-    if (!is_remembered || engine->limits.max_lost == 0) {
-        acquire_remove(engine, acquire);
-        return;
-    }
-    if (engine->lost.count == engine->limits.max_lost) {
-        acquire_remove(engine, acquire_at(engine, engine->lost.first));
-    }
-    acquire->loss = (uint8_t)loss;
-    list_append(engine, &engine->lost, CHAIN_HOLDER, acquire);
-    acquire_set_state(engine, acquire, ACQUIRE_LOST);
-}
-
 /* ---------------------------------------------------------------- sessions */
 
 struct session *engine_session_at(const struct engine *engine, uint32_t index)
 {
     return index == 0 ? NULL : pool_at(&engine->sessions, index);
+}
+
+uint32_t engine_session_index(const struct engine *engine,
+                              const struct session *session)
+{
+    return (
+        uint32_t)(session -
+                  (const struct session *)(const void *)engine->sessions.items);
 }
 
 static uint32_t session_find_index(const struct engine *engine, uint64_t id)

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool table_init(struct table *table, uint32_t capacity)
+bool table_init(struct table *table, uint32_t capacity, uint32_t count_max)
 {
     uint32_t buckets = 1;
 
-    while (buckets < capacity && buckets <= UINT32_MAX / 2) {
+    while (buckets <= count_max / 2) {
         buckets *= 2;
     }
     table->mask = buckets - 1;

@@ -20,9 +20,10 @@ struct table {
     uint32_t mask;
 };
 
-/* For indexes 1 to capacity. Returns false without memory; table_deinit() then
- * is due all the same. */
-bool table_init(struct table *table, uint32_t capacity);
+/* For indexes 1 to capacity, of which at most count_max are in it at once: one
+ * or two a bucket then. Returns false without memory; table_deinit() then is
+ * due all the same. */
+bool table_init(struct table *table, uint32_t capacity, uint32_t count_max);
 
 /* Accepts a table of zeroes, or one that is half made. */
 void table_deinit(struct table *table);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "changes.h"
+#include "claims.h"
 
 uint64_t engine_next_deadline(const struct engine *engine)
 {
@@ -52,16 +53,40 @@ static uint64_t since_ns(const struct engine *engine,
                                                     : acquire->since_ns;
 }
 
+static const struct acquire *oldest_holder(const struct engine *engine,
+                                           const struct semaphore *semaphore)
+{
+    const struct part *part = part_at(engine, semaphore->holders.first);
+
+    return part == NULL ? NULL : acquire_at(engine, part->acquire);
+}
+
+static void fill_rare(const struct engine *engine,
+                      const struct semaphore *semaphore,
+                      struct engine_semaphore_view *view)
+{
+    const struct rarity *rarity;
+
+    if (semaphore->rarity == 0) {
+        return;
+    }
+    rarity = pool_at(&engine->rarities, semaphore->rarity);
+    view->hopeless_total = rarity->hopeless_total;
+    view->joined_total = rarity->joined_total;
+    view->would_refuse_total = rarity->would_refuse_total;
+    view->would_wait_total = rarity->would_wait_total;
+}
+
 static void fill_semaphore(const struct engine *engine,
                            const struct semaphore *semaphore,
                            struct engine_semaphore_view *ret_view)
 {
-    int64_t free_permits = semaphore_free_permits(semaphore);
+    int64_t free_permits = semaphore_free_permits(engine, semaphore);
 
     assert(!semaphore->is_deleted);
     *ret_view = (struct engine_semaphore_view){
         .name = semaphore->name,
-        .definition = semaphore_definition(semaphore),
+        .definition = semaphore_definition(engine, semaphore),
         .held = semaphore->held,
         .available = free_permits > 0 ? (uint64_t)free_permits : 0,
         .holders = semaphore->holders.count,
@@ -71,14 +96,30 @@ static void fill_semaphore(const struct engine *engine,
         .oldest_wait_ns = since_ns(
             engine, acquire_at(engine, queue_first(&engine->queues,
                                                    &semaphore->queue))),
-        .oldest_hold_ns =
-            since_ns(engine, acquire_at(engine, semaphore->holders.first)),
+        .oldest_hold_ns = since_ns(engine, oldest_holder(engine, semaphore)),
         .grants_total = semaphore->grants_total,
         .timeouts_total = semaphore->timeouts_total,
         .queue_full_total = semaphore->queue_full_total,
+        .template_bytes = semaphore->template_bytes,
     };
+    fill_rare(engine, semaphore, ret_view);
     memcpy(ret_view->lost_total, semaphore->lost_total,
            sizeof(ret_view->lost_total));
+}
+
+static uint32_t fill_parts(const struct engine *engine,
+                           const struct acquire *acquire,
+                           struct engine_part_view parts[LIMIT_PARTS_MAX])
+{
+    uint32_t count = 0;
+
+    for (const struct part *part = part_at(engine, acquire->parts);
+         part != NULL; part = part_at(engine, part->next)) {
+        parts[count++] = (struct engine_part_view){
+            .semaphore = semaphore_at(engine, part->semaphore)->name,
+            .permits = part->permits};
+    }
+    return count;
 }
 
 static void fill_grant(const struct engine *engine,
@@ -90,8 +131,6 @@ static void fill_grant(const struct engine *engine,
         .grant_id = acquire->grant_id,
         .session_id = acquire->session->id,
         .acquire_id = acquire->request_id,
-        .semaphore = acquire->semaphore->name,
-        .permits = acquire->permits,
         .granted_ns = since_ns(engine, acquire),
         .waited_ms = acquire->waited_ms,
         .expires_ns = acquire->deadline.position == 0
@@ -99,9 +138,11 @@ static void fill_grant(const struct engine *engine,
                           : acquire->deadline.time_ns,
         .lost = acquire->loss != 0,
     };
+    ret_view->parts_count = fill_parts(engine, acquire, ret_view->parts);
 }
 
-static void fill_waiter(const struct acquire *acquire, uint64_t position,
+static void fill_waiter(const struct engine *engine,
+                        const struct acquire *acquire, uint64_t position,
                         struct engine_waiter_view *ret_view)
 {
     assert(acquire->state == ACQUIRE_WAITING);
@@ -109,14 +150,14 @@ static void fill_waiter(const struct acquire *acquire, uint64_t position,
         .session_id = acquire->session->id,
         .acquire_id = acquire->request_id,
         .position = position,
-        .semaphore = acquire->semaphore->name,
-        .permits = acquire->permits,
+        .priority = acquire->priority,
         .queued_ns = acquire->since_ns,
         .deadline_ns = acquire->deadline.position == 0
                            ? TIME_NEVER
                            : acquire->deadline.time_ns,
-        .disconnected = !acquire->session->is_connected,
+        .aside = acquire->aside,
     };
+    ret_view->parts_count = fill_parts(engine, acquire, ret_view->parts);
 }
 
 bool engine_view_semaphore(const struct engine *engine, const char *name,
@@ -181,7 +222,7 @@ size_t engine_view_holders(const struct engine *engine, const char *semaphore,
                            size_t views_max, size_t *ret_total)
 {
     const struct semaphore *found = semaphore_find(engine, semaphore);
-    const struct acquire *acquire = NULL;
+    const struct part *part;
     size_t count = 0;
 
     assert(views != NULL || views_max == 0);
@@ -189,13 +230,13 @@ size_t engine_view_holders(const struct engine *engine, const char *semaphore,
     if (offset >= *ret_total) {
         return 0;
     }
-    acquire = acquire_at(engine, found->holders.first);
+    part = part_at(engine, found->holders.first);
     for (; offset > 0; offset--) {
-        acquire = acquire_at(engine, acquire->in_holders.next);
+        part = part_at(engine, part->in_holders.next);
     }
-    while (count < views_max && acquire != NULL) {
-        fill_grant(engine, acquire, &views[count++]);
-        acquire = acquire_at(engine, acquire->in_holders.next);
+    while (count < views_max && part != NULL) {
+        fill_grant(engine, acquire_at(engine, part->acquire), &views[count++]);
+        part = part_at(engine, part->in_holders.next);
     }
     return count;
 }
@@ -205,7 +246,6 @@ size_t engine_view_waiters(const struct engine *engine, const char *semaphore,
                            size_t views_max, size_t *ret_total)
 {
     const struct semaphore *found = semaphore_find(engine, semaphore);
-    const struct acquire *acquire = NULL;
     uint32_t place;
     size_t count = 0;
 
@@ -215,13 +255,12 @@ size_t engine_view_waiters(const struct engine *engine, const char *semaphore,
     if (offset >= *ret_total) {
         return 0;
     }
-    acquire = acquire_at(
-        engine, queue_nth(&engine->queues, &found->queue, (uint32_t)offset));
-    place = acquire->place;
+    place = tree_nth(&engine->queues.tree, found->queue.root, (uint32_t)offset);
     while (count < views_max && place != 0) {
-        acquire =
-            acquire_at(engine, queue_place_at(&engine->queues, place)->waiter);
-        fill_waiter(acquire, offset + count + 1, &views[count]);
+        fill_waiter(
+            engine,
+            acquire_at(engine, queue_place_at(&engine->queues, place)->waiter),
+            offset + count + 1, &views[count]);
         count++;
         place = queue_next(&engine->queues, place);
     }
@@ -234,7 +273,7 @@ size_t engine_view_session_grants(const struct engine *engine,
                                   size_t views_max, size_t *ret_total)
 {
     struct session *session = engine_session_find(engine, session_id);
-    const struct acquire_list *list;
+    const struct list *list;
     const struct acquire *acquire;
     size_t count = 0;
 
@@ -258,23 +297,30 @@ size_t engine_view_session_grants(const struct engine *engine,
 
 /* The chain falls. */
 size_t engine_view_slots(const struct engine *engine, uint64_t grant_id,
-                         uint32_t list[LIMIT_SLOTS_MAX])
+                         const char *semaphore, uint32_t list[LIMIT_SLOTS_MAX])
 {
     const struct acquire *acquire = acquire_find_grant(engine, grant_id);
+    const struct part *part = acquire == NULL || acquire->state != ACQUIRE_HELD
+                                  ? NULL
+                                  : part_at(engine, acquire->parts);
     const struct slot_map *slot_map;
     size_t count = 0;
 
-    if (acquire == NULL || acquire->state != ACQUIRE_HELD ||
-        acquire->slots == 0) {
+    while (part != NULL && strcmp(semaphore_at(engine, part->semaphore)->name,
+                                  semaphore) != 0) {
+        part = part_at(engine, part->next);
+    }
+    if (part == NULL || part->slots == 0) {
         return 0;
     }
-    slot_map = semaphore_slot_map(engine, acquire->semaphore);
-    for (uint32_t next = acquire->slots; next != 0;
+    slot_map =
+        semaphore_slot_map(engine, semaphore_at(engine, part->semaphore));
+    for (uint32_t next = part->slots; next != 0;
          next = slot_map->next[next - 1]) {
         count++;
-        list[acquire->permits - count] = next - 1;
+        list[part->permits - count] = next - 1;
     }
-    assert(count == acquire->permits);
+    assert(count == part->permits);
     return count;
 }
 
@@ -308,17 +354,22 @@ static const struct acquire *find(const struct engine *engine,
 
 bool engine_view_waiter(const struct engine *engine, uint64_t session_id,
                         uint64_t acquire_id,
-                        struct engine_waiter_view *ret_view)
+                        struct engine_waiter_view *ret_view,
+                        struct engine_obstacle *ret_obstacle)
 {
     const struct acquire *acquire =
         find(engine, session_id, acquire_id, ACQUIRE_WAITING);
+    struct claim claim;
+    uint32_t part = 0;
 
     if (acquire == NULL) {
         return false;
     }
-    fill_waiter(acquire,
-                (uint64_t)queue_rank(&engine->queues, acquire->place) + 1,
-                ret_view);
+    claim_of_waiter(engine, acquire, &claim);
+    /* It may fit, and be set aside as its session has no connection. */
+    (void)claim_fits(engine, &claim, &part);
+    claim_obstacle(engine, &claim, part, ret_obstacle);
+    fill_waiter(engine, acquire, ret_obstacle->position, ret_view);
     return true;
 }
 

@@ -14,6 +14,9 @@
 
 #define TEXT_BYTES (WIRE_TEXT_BYTES_MAX + 1)
 
+_Static_assert(HTTP_SLICE_ROWS <= SESSION_VIEW_ROWS_MAX,
+               "a slice is one call of a view");
+
 /* A row and its strings: what a view returns lives only until the next call. */
 struct row {
     union {
@@ -22,7 +25,8 @@ struct row {
         struct permit_waiter_info waiter;
     };
     char texts[5][TEXT_BYTES];
-    struct permit_label *labels; /* NULL: it has none. */
+    struct permit_label *labels;    /* NULL: it has none. */
+    struct permit_part_info *parts; /* With their names behind them. */
 };
 
 /* A page under way: its rows are taken in one turn, as one snapshot, and
@@ -85,6 +89,31 @@ static bool keep_labels(struct row *row, const struct permit_label **labels,
     return count == 0 || row->labels != NULL;
 }
 
+/* Returns false without memory. Slots are the row's own. */
+static bool keep_parts(struct row *row, const struct permit_part_info **parts,
+                       uint32_t count)
+{
+    const struct permit_part_info *from = *parts;
+    size_t bytes = count * sizeof(*from);
+    struct permit_part_info *copy;
+    char *name;
+
+    for (uint32_t i = 0; i < count; i++) {
+        bytes += strlen(from[i].semaphore) + 1;
+    }
+    copy = calloc(1, bytes);
+    if (copy == NULL) {
+        return false;
+    }
+    name = (char *)(copy + count);
+    for (uint32_t i = 0; i < count; i++) {
+        copy[i] = (struct permit_part_info){name, from[i].permits, 0, NULL};
+        name = stpcpy(name, from[i].semaphore) + 1;
+    }
+    *parts = row->parts = copy;
+    return true;
+}
+
 static void keep_slots(struct page *page, struct permit_holder_info *holder)
 {
     uint32_t *kept = page->slots + page->slots_count;
@@ -105,17 +134,21 @@ static bool keep_row(struct page *page, const union slice *slice, size_t i)
     if (page->kind == WIRE_LIST_SEMAPHORES) {
         row->semaphore = slice->semaphores[i];
         row->semaphore.name = keep(row->texts[0], row->semaphore.name);
+        row->semaphore.template_name =
+            keep(row->texts[1], row->semaphore.template_name);
     } else if (page->kind == WIRE_LIST_HOLDERS) {
         row->holder = slice->holders[i];
         row->holder.semaphore = keep(row->texts[0], row->holder.semaphore);
         keep_client(row, &row->holder.client);
         keep_slots(page, &row->holder);
-        return keep_labels(row, &row->holder.labels, row->holder.labels_count);
+        return keep_parts(row, &row->holder.parts, row->holder.parts_count) &&
+               keep_labels(row, &row->holder.labels, row->holder.labels_count);
     } else {
         row->waiter = slice->waiters[i];
         row->waiter.semaphore = keep(row->texts[0], row->waiter.semaphore);
         keep_client(row, &row->waiter.client);
-        return keep_labels(row, &row->waiter.labels, row->waiter.labels_count);
+        return keep_parts(row, &row->waiter.parts, row->waiter.parts_count) &&
+               keep_labels(row, &row->waiter.labels, row->waiter.labels_count);
     }
     return true;
 }
@@ -277,6 +310,7 @@ void page_destroy(struct page *page)
     evbuffer_free(page->body);
     for (size_t i = 0; i < page->rows_count; i++) {
         free(page->rows[i].labels);
+        free(page->rows[i].parts);
     }
     free(page->rows);
     free(page);

@@ -50,8 +50,8 @@ static const char *parse_filter(const char *key, const char *value,
                    : "state is idle, active, saturated, paused or shrunk";
     }
     if (strcmp(key, "prefix") == 0) {
-        if (value[0] != '\0' && wire_check_name(value, strlen(value), false,
-                                                &detail) != PERMIT_OK) {
+        if (value[0] != '\0' &&
+            wire_check_name(value, strlen(value), true, &detail) != PERMIT_OK) {
             return detail;
         }
         (void)snprintf(query->prefix, sizeof(query->prefix), "%s", value);

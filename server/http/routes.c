@@ -106,7 +106,7 @@ static void serve_name(struct http *http, struct evhttp_request *request,
     free(raw);
     if (name == NULL) {
         reply_no_memory(request);
-    } else if (wire_check_name(name, length, false, &detail) != PERMIT_OK) {
+    } else if (wire_check_name(name, length, true, &detail) != PERMIT_OK) {
         reply_problem(request, HTTP_BADREQUEST, PERMIT_E_INVALID, detail);
     } else if (asks_holders) {
         page_serve(http, request, WIRE_LIST_HOLDERS, name);

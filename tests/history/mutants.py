@@ -30,10 +30,10 @@ CUTS = ["--seconds", "5", "--faults", "cut", "--clients", "12", "--off", "0.5", 
 # Name, file, old text, new text, what the history has to break, faults.
 MUTANTS = [
     ("grant_one_too_many", sim.SEMAPHORES,
-     "(int64_t)semaphore->permits - semaphore->held",
-     "(int64_t)semaphore->permits + 1 - semaphore->held",
+     "(int64_t)semaphore->permits - (int64_t)semaphore->held",
+     "(int64_t)semaphore->permits + 1 - (int64_t)semaphore->held",
      "belief", CALM),
-    ("release_forgotten", sim.STATE,
+    ("release_forgotten", "server/engine/parts.c",
      "semaphore->held -= permits;",
      "semaphore->held -= permits == 2 ? 1 : permits;",
      "waits", CALM),
@@ -49,11 +49,11 @@ MUTANTS = [
      "belief", CUTS),
     ("resend_taken_twice", "server/requests.c",
      # What is held already stays: the engine has one acquire of an id.
-     "case ANSWERS_ANSWERED: repeat_answer(session, message->id, former);",
+     "case ANSWERS_ANSWERED: session_answer_again(session, message, former);",
      "case ANSWERS_ANSWERED:"
      " if (message->type == WIRE_ACQUIRE && !message->acquire.parts[0].consume) {"
-     " repeat_answer(session, message->id, former); } else {"
-     " sessions_do(sessions, &event); }",
+     " session_answer_again(session, message, former); } else {"
+     " sessions_do(session->all, event); }",
      "belief|outcome|value", CUTS),
 ]
 sim.MUTANTS[:] = [mutant[:4] for mutant in MUTANTS]

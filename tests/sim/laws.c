@@ -4,40 +4,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "laws_order.h"
+#include "laws_permits.h"
 #include "records.h"
 #include "world.h"
 
 #define REQUESTS_MAX 4096
-#define GRANTS_MAX 4096
-#define NAMES_MAX (WORLD_NAMES + 1)
-#define NO_NAME NAMES_MAX
 
 struct request { /* Not answered yet. */
     uint64_t session_id;
     uint64_t request_id;
-    size_t name;      /* ACQUIRE. */
-    uint32_t permits; /* ACQUIRE. */
+    uint64_t arrived_ns;
     bool is_acquire;
-    bool consume;
-};
-
-struct held {
-    uint64_t session_id;
-    uint64_t acquire_id;
-    size_t name; /* NO_NAME: of a semaphore that was deleted. */
-    uint32_t permits;
-};
-
-struct semaphore { /* By name. */
-    bool is_there;
-    bool counting;
-    int64_t permits; /* COUNTING: start, plus posted, less consumed. */
-    int64_t out;
-    int64_t out_before; /* When the event began. */
+    bool join;
+    struct engine_part parts[LIMIT_PARTS_MAX]; /* ACQUIRE. */
+    uint32_t parts_count;
 };
 
 struct laws {
-    struct engine_event event;
+    const struct engine_event *event;
+    uint64_t priority_step_ns;
     uint64_t fence;
     struct {
         uint64_t id;
@@ -46,34 +32,48 @@ struct laws {
     size_t sessions_count;
     struct request requests[REQUESTS_MAX];
     size_t requests_count;
-    struct held held[GRANTS_MAX];
-    size_t held_count;
-    struct semaphore semaphores[NAMES_MAX];
-    struct records records; /* Of this event. */
+    struct permit_laws *permits;
+    struct order_laws *order;
+    struct records records;                        /* Of this event. */
+    struct engine_record granted[LIMIT_PARTS_MAX]; /* Not told yet. */
+    uint32_t granted_count;
     const char *broken;
 };
 
-struct laws *laws_create(void)
+struct laws *laws_create(int64_t priority_step_ms)
 {
     struct laws *laws = malloc(sizeof(*laws));
 
-    if (laws != NULL) {
-        /* The arrays need not be cleared: they have counts. */
-        laws->fence = WORLD_FIRST_FENCE;
-        laws->sessions_count = 0;
-        laws->requests_count = 0;
-        laws->held_count = 0;
-        memset(laws->semaphores, 0, sizeof(laws->semaphores));
-        laws->records.seq = 0;
-        records_begin(&laws->records);
-        laws->broken = NULL;
+    if (laws == NULL) {
+        return NULL;
+    }
+    /* The arrays need not be cleared: they have counts. */
+    laws->event = NULL;
+    laws->priority_step_ns = (uint64_t)priority_step_ms * NS_PER_MS;
+    laws->fence = WORLD_FIRST_FENCE;
+    laws->sessions_count = 0;
+    laws->requests_count = 0;
+    laws->granted_count = 0;
+    laws->records.seq = 0;
+    laws->records.is_torn = false;
+    records_begin(&laws->records);
+    laws->broken = NULL;
+    laws->permits = permit_laws_create();
+    laws->order = order_laws_create(laws->permits);
+    if (laws->permits == NULL || laws->order == NULL) {
+        laws_destroy(laws);
+        return NULL;
     }
     return laws;
 }
 
 void laws_destroy(struct laws *laws)
 {
-    free(laws);
+    if (laws != NULL) {
+        permit_laws_destroy(laws->permits);
+        order_laws_destroy(laws->order);
+        free(laws);
+    }
 }
 
 static void demand(struct laws *laws, bool holds, const char *law)
@@ -83,14 +83,10 @@ static void demand(struct laws *laws, bool holds, const char *law)
     }
 }
 
-static size_t name_of(const char *name)
+/* What another law says: NULL if it holds. */
+static void obey(struct laws *laws, const char *problem)
 {
-    size_t i = 0;
-
-    while (i < WORLD_NAMES && strcmp(world_name((uint32_t)i), name) != 0) {
-        i++;
-    }
-    return i; /* The last is for all that are not in the list. */
+    demand(laws, problem == NULL, problem);
 }
 
 static size_t find_session(const struct laws *laws, uint64_t session_id)
@@ -106,6 +102,8 @@ static size_t find_session(const struct laws *laws, uint64_t session_id)
 void laws_restart(struct laws *laws)
 {
     laws->requests_count = 0;
+    permit_laws_restart(laws->permits);
+    order_laws_restart(laws->order);
     for (size_t i = 0; i < laws->sessions_count; i++) {
         laws->sessions[i].silent = true;
     }
@@ -113,148 +111,132 @@ void laws_restart(struct laws *laws)
 
 /* ------------------------------------------------------------------- events */
 
-void laws_event(struct laws *laws, const struct engine_event *event)
+static void came(struct laws *laws, const struct engine_event *event)
 {
     struct request *request = &laws->requests[laws->requests_count];
+    uint32_t levels = LIMIT_PRIORITY_MAX - event->acquire.priority;
+
+    demand(laws, laws->requests_count < REQUESTS_MAX, "too many wait");
+    *request = (struct request){.session_id = event->session_id,
+                                .request_id = event->request_id,
+                                .arrived_ns = event->now_ns};
+    laws->requests_count++;
+    if (event->type == ENGINE_ACQUIRE) {
+        request->is_acquire = true;
+        request->join = event->acquire.join;
+        request->parts_count = event->acquire.parts_count;
+        memcpy(request->parts, event->acquire.parts,
+               request->parts_count * sizeof(request->parts[0]));
+        order_laws_came(laws->order, event,
+                        event->now_ns + levels * laws->priority_step_ns);
+    }
+}
+
+void laws_event(struct laws *laws, const struct engine_event *event)
+{
     size_t session = find_session(laws, event->session_id);
 
-    laws->event = *event;
+    laws->event = event;
     records_begin(&laws->records);
-    for (size_t i = 0; i < NAMES_MAX; i++) {
-        laws->semaphores[i].out_before = laws->semaphores[i].out;
+    permit_laws_event(laws->permits, event);
+    if (event->type == ENGINE_SESSION_DISCONNECT ||
+        event->type == ENGINE_SESSION_END) {
+        order_laws_line(laws->order, event->session_id, LAWS_LINE_MAY_BREAK);
+    } else if (event->type == ENGINE_SESSION_OPEN) {
+        order_laws_line(laws->order, event->session_open.end_id,
+                        LAWS_LINE_MAY_BREAK);
+    } else if (event->type != ENGINE_TICK && event->type != ENGINE_DRAIN) {
+        came(laws, event);
+        return;
+    }
+    if (event->type == ENGINE_SESSION_OPEN) {
+        came(laws, event);
     }
     if (event->type == ENGINE_SESSION_DISCONNECT &&
         session < laws->sessions_count) {
         laws->sessions[session].silent = true;
     }
-    if (event->type == ENGINE_TICK || event->type == ENGINE_DRAIN ||
-        event->type == ENGINE_SESSION_END ||
-        event->type == ENGINE_SESSION_DISCONNECT) {
-        return;
-    }
-    demand(laws, laws->requests_count < REQUESTS_MAX, "too many wait");
-    *request = (struct request){.session_id = event->session_id,
-                                .request_id = event->request_id};
-    if (event->type == ENGINE_ACQUIRE) {
-        request->is_acquire = true;
-        request->name = name_of(event->acquire.semaphore);
-        request->permits = event->acquire.permits;
-        request->consume = event->acquire.consume;
-    }
-    laws->requests_count++;
 }
 
 /* ------------------------------------------------------------------ effects */
 
-static size_t find_held(const struct laws *laws, uint64_t session_id,
-                        uint64_t acquire_id)
+static size_t find_request(const struct laws *laws, uint64_t session_id,
+                           uint64_t request_id, bool of_any)
 {
     size_t i = 0;
 
-    while (i < laws->held_count && (laws->held[i].session_id != session_id ||
-                                    laws->held[i].acquire_id != acquire_id)) {
+    while (i < laws->requests_count &&
+           (laws->requests[i].request_id != request_id ||
+            (laws->requests[i].session_id != session_id && !of_any))) {
         i++;
     }
     return i;
 }
 
-static void give_back(struct laws *laws, size_t i, uint32_t permits)
+static void forget_request(struct laws *laws, size_t i)
 {
-    struct held *held = &laws->held[i];
-
-    if (held->name != NO_NAME) {
-        laws->semaphores[held->name].out -= permits;
+    if (laws->requests[i].is_acquire) {
+        order_laws_gone(laws->order, laws->requests[i].session_id,
+                        laws->requests[i].request_id);
     }
-    held->permits -= permits;
-    if (held->permits == 0) {
-        *held = laws->held[--laws->held_count];
-    }
+    laws->requests[i] = laws->requests[--laws->requests_count];
 }
 
+static bool was_recorded(const struct laws *laws, enum engine_record_type type,
+                         const struct engine_effect *effect)
+{
+    return records_have(&laws->records, type, effect->session_id,
+                        effect->request_id, 0);
+}
+
+/* An acquire got all that it asked for, as was recorded just now. */
 static void granted(struct laws *laws, const struct request *request,
                     const struct engine_effect *effect)
 {
-    struct semaphore *semaphore = &laws->semaphores[request->name];
+    const struct engine_answer *answer = &effect->answer;
 
-    demand(laws, effect->answer.grant_id > laws->fence, "fences only grow");
-    laws->fence = effect->answer.grant_id;
+    demand(laws, answer->grant_id > laws->fence, "fences only grow");
+    laws->fence = answer->grant_id;
     demand(laws,
-           records_have(&laws->records, ENGINE_RECORD_GRANTED,
-                        effect->session_id, effect->request_id,
-                        effect->answer.grant_id),
-           "GRANTED is recorded before it is told");
-    if (request->consume) {
-        semaphore->permits -= request->permits;
-        return;
+           laws->granted_count == answer->granted_count &&
+               laws->granted[0].grant_id == answer->grant_id &&
+               laws->granted[0].session_id == effect->session_id &&
+               laws->granted[0].request_id == effect->request_id,
+           "a grant is recorded just before it is told");
+    demand(laws, answer->granted_count == request->parts_count,
+           "all parts are granted, or none");
+    for (uint32_t i = 0; laws->broken == NULL && i < request->parts_count;
+         i++) {
+        const struct engine_record *told = &answer->granted[i];
+        const struct engine_part *asked = &request->parts[i];
+        const struct engine_record *recorded = &laws->granted[i];
+
+        demand(laws,
+               strcmp(told->semaphore, asked->semaphore) == 0 &&
+                   told->permits == asked->permits,
+               "what is granted is what was asked for");
+        demand(laws,
+               strcmp(told->semaphore, recorded->semaphore) == 0 &&
+                   told->permits == recorded->permits &&
+                   told->consume == recorded->consume,
+               "what is told is what was recorded");
     }
-    demand(laws, laws->held_count < GRANTS_MAX, "too many grants");
-    semaphore->out += request->permits;
-    laws->held[laws->held_count++] =
-        (struct held){request->session_id, request->request_id, request->name,
-                      request->permits};
+    laws->granted_count = 0;
 }
 
-static void released(struct laws *laws, const struct engine_effect *effect)
+static void joined(struct laws *laws, const struct request *request,
+                   const struct engine_answer *answer)
 {
-    const struct engine_event *event = &laws->event;
-    size_t i = find_held(laws, effect->session_id, event->release.acquire_id);
+    const struct engine_event *event = laws->event;
 
-    demand(laws, i < laws->held_count, "what is released was held");
+    demand(laws, request->join, "only who asked to join does");
     demand(laws,
-           records_have(&laws->records, ENGINE_RECORD_RELEASED,
-                        effect->session_id, effect->request_id, 0),
-           "RELEASED is recorded before it is told");
-    if (i == laws->held_count) {
-        return;
-    }
-    demand(laws, event->release.permits <= laws->held[i].permits,
-           "nobody releases more than he holds");
-    give_back(laws, i,
-              event->release.permits == 0 ? laws->held[i].permits
-                                          : event->release.permits);
-}
-
-static void defined(struct laws *laws)
-{
-    const struct engine_definition *asked = &laws->event.define.definition;
-    struct semaphore *semaphore =
-        &laws->semaphores[name_of(laws->event.define.semaphore)];
-
-    demand(laws,
-           records_have(&laws->records, ENGINE_RECORD_DEFINED,
-                        laws->event.session_id, laws->event.request_id, 0),
-           "DEFINED is recorded before it is told");
-    if (!semaphore->is_there) {
-        *semaphore = (struct semaphore){.is_there = true, .permits = 1};
-        semaphore->counting = (asked->fields & ENGINE_FIELD_KIND) != 0 &&
-                              asked->kind == ENGINE_COUNTING;
-        if ((asked->fields & ENGINE_FIELD_PERMITS) != 0) {
-            semaphore->permits = asked->permits;
-        }
-    } else if (!semaphore->counting &&
-               (asked->fields & ENGINE_FIELD_PERMITS) != 0) {
-        semaphore->permits = asked->permits;
-    }
-    /* What was granted until now was granted under the old limit. */
-    if (semaphore->out_before < semaphore->out) {
-        semaphore->out_before = semaphore->out;
-    }
-}
-
-static void deleted(struct laws *laws)
-{
-    size_t name = name_of(laws->event.delete.semaphore);
-
-    demand(laws,
-           records_have(&laws->records, ENGINE_RECORD_DELETED,
-                        laws->event.session_id, laws->event.request_id, 0),
-           "DELETED is recorded before it is told");
-    memset(&laws->semaphores[name], 0, sizeof(laws->semaphores[name]));
-    for (size_t i = 0; i < laws->held_count; i++) {
-        if (laws->held[i].name == name) {
-            laws->held[i].name = NO_NAME;
-        }
-    }
+           event->type == ENGINE_RELEASE && event->release.outcome != NULL &&
+               answer->outcome != NULL &&
+               answer->outcome_bytes == event->release.outcome_bytes &&
+               memcmp(answer->outcome, event->release.outcome,
+                      answer->outcome_bytes) == 0,
+           "who joins is told the outcome of a release");
 }
 
 static void opened(struct laws *laws, const struct engine_effect *effect)
@@ -262,9 +244,10 @@ static void opened(struct laws *laws, const struct engine_effect *effect)
     size_t resumed = find_session(laws, effect->session_id);
 
     if (resumed < laws->sessions_count) {
-        demand(laws, effect->session_id == laws->event.session_open.resume_id,
+        demand(laws, effect->session_id == laws->event->session_open.resume_id,
                "nobody gets another's session");
         laws->sessions[resumed].silent = false;
+        order_laws_line(laws->order, effect->session_id, LAWS_LINE_IS_UP);
         return;
     }
     demand(laws, effect->session_id > laws->fence, "fences only grow");
@@ -279,60 +262,42 @@ static void opened(struct laws *laws, const struct engine_effect *effect)
            "SESSION_OPENED is recorded before it is told");
 }
 
-static void posted(struct laws *laws)
-{
-    const struct engine_event *event = &laws->event;
-
-    demand(laws,
-           records_have(&laws->records, ENGINE_RECORD_POSTED, event->session_id,
-                        event->request_id, 0),
-           "POSTED is recorded before it is told");
-    laws->semaphores[name_of(event->post.semaphore)].permits +=
-        event->post.permits;
-}
-
 static void succeeded(struct laws *laws, const struct engine_effect *effect,
                       const struct request *request)
 {
-    enum engine_event_type to = effect->answer.to;
+    static const enum engine_record_type records[] = {
+        [ENGINE_RELEASE] = ENGINE_RECORD_RELEASED,
+        [ENGINE_SETTLE] = ENGINE_RECORD_SETTLED,
+        [ENGINE_RENEW] = ENGINE_RECORD_RENEWED,
+        [ENGINE_DEFINE] = ENGINE_RECORD_DEFINED,
+        [ENGINE_DELETE] = ENGINE_RECORD_DELETED,
+        [ENGINE_DRAIN] = 0};
+    const struct engine_answer *answer = &effect->answer;
 
-    if (to == ENGINE_ACQUIRE) {
+    if (answer->to == ENGINE_ACQUIRE && answer->grant_id != 0) {
         granted(laws, request, effect);
-    } else if (to == ENGINE_RENEW) {
-        demand(laws,
-               records_have(&laws->records, ENGINE_RECORD_RENEWED,
-                            effect->session_id, effect->request_id, 0),
-               "RENEWED is recorded before it is told");
-    } else if (to == ENGINE_RELEASE) {
-        released(laws, effect);
-    } else if (to == ENGINE_DEFINE) {
-        defined(laws);
-    } else if (to == ENGINE_DELETE) {
-        deleted(laws);
-    } else if (to == ENGINE_POST) {
-        posted(laws);
-    } else if (to == ENGINE_SESSION_OPEN) {
+    } else if (answer->to == ENGINE_ACQUIRE) {
+        joined(laws, request, answer);
+    } else if (answer->to == ENGINE_SESSION_OPEN) {
         opened(laws, effect);
+    } else if (records[answer->to] != 0) {
+        demand(laws, was_recorded(laws, records[answer->to], effect),
+               "what is done is recorded before it is told");
     }
 }
 
 static void answered(struct laws *laws, const struct engine_effect *effect)
 {
-    bool opens = effect->answer.to == ENGINE_SESSION_OPEN;
+    size_t i = find_request(laws, effect->session_id, effect->request_id,
+                            effect->answer.to == ENGINE_SESSION_OPEN);
     struct request request;
-    size_t i = 0;
 
-    while (i < laws->requests_count &&
-           (laws->requests[i].request_id != effect->request_id ||
-            (laws->requests[i].session_id != effect->session_id && !opens))) {
-        i++;
-    }
     if (i == laws->requests_count) {
         demand(laws, false, "an answer belongs to a request without one");
         return;
     }
     request = laws->requests[i];
-    laws->requests[i] = laws->requests[--laws->requests_count];
+    forget_request(laws, i);
     demand(laws, request.is_acquire == (effect->answer.to == ENGINE_ACQUIRE),
            "an answer is of the kind of its request");
     if (effect->answer.status == PERMIT_OK) {
@@ -342,26 +307,15 @@ static void answered(struct laws *laws, const struct engine_effect *effect)
 
 static void lost(struct laws *laws, const struct engine_effect *effect)
 {
-    size_t i = find_held(laws, effect->session_id, effect->request_id);
     uint64_t grant_id = effect->lost.grant_id;
 
-    demand(laws, i < laws->held_count, "what is lost was held");
-    if (effect->lost.grace_ms > 0) {
-        demand(laws,
-               records_have(&laws->records, ENGINE_RECORD_REVOKED,
-                            effect->session_id, 0, grant_id),
-               "REVOKED is recorded before it is told");
-        return;
-    }
     demand(laws,
-           records_have(&laws->records, ENGINE_RECORD_EXPIRED,
+           records_have(&laws->records, ENGINE_RECORD_REVOKED,
                         effect->session_id, 0, grant_id) ||
-               records_have(&laws->records, ENGINE_RECORD_REVOKED,
-                            effect->session_id, 0, grant_id),
-           "EXPIRED is recorded before it is told");
-    if (i < laws->held_count) {
-        give_back(laws, i, laws->held[i].permits);
-    }
+               (effect->lost.grace_ms == 0 &&
+                records_have(&laws->records, ENGINE_RECORD_EXPIRED,
+                             effect->session_id, 0, grant_id)),
+           "what is lost is recorded before it is told");
 }
 
 static void fell_silent(struct laws *laws, const struct engine_effect *effect)
@@ -372,6 +326,7 @@ static void fell_silent(struct laws *laws, const struct engine_effect *effect)
     if (session < laws->sessions_count) {
         laws->sessions[session].silent = true;
     }
+    order_laws_line(laws->order, effect->session_id, LAWS_LINE_IS_DOWN);
 }
 
 static void ended(struct laws *laws, const struct engine_effect *effect)
@@ -389,28 +344,69 @@ static void ended(struct laws *laws, const struct engine_effect *effect)
     demand(laws,
            (effect->ended == ENGINE_SESSION_ENDED_BY_CLIENT) ==
                records_have(&laws->records, ENGINE_RECORD_SESSION_ENDED,
-                            effect->session_id, laws->event.request_id, 0),
+                            effect->session_id, laws->event->request_id, 0),
            "SESSION_ENDED has a request only if one made it");
-    for (size_t i = laws->held_count; i-- > 0;) {
-        if (laws->held[i].session_id == effect->session_id) {
-            give_back(laws, i, laws->held[i].permits);
-        }
-    }
     for (size_t i = laws->requests_count; i-- > 0;) {
         if (laws->requests[i].session_id == effect->session_id) {
-            laws->requests[i] = laws->requests[--laws->requests_count];
+            forget_request(laws, i);
         }
     }
 }
 
+/* The first record of a grant comes when it is made, the last is told. */
+static void recorded_grant(struct laws *laws,
+                           const struct engine_record *record)
+{
+    size_t i =
+        find_request(laws, record->session_id, record->request_id, false);
+
+    demand(laws, i < laws->requests_count, "who is granted something asked");
+    if (laws->granted_count == 0) {
+        obey(laws, order_laws_granted(laws->order, record->session_id,
+                                      record->request_id));
+    }
+    demand(laws, laws->granted_count < LIMIT_PARTS_MAX,
+           "a grant has only so many parts");
+    if (laws->broken == NULL) {
+        laws->granted[laws->granted_count++] = *record;
+        obey(laws, permit_laws_record(laws->permits, record,
+                                      laws->requests[i].arrived_ns));
+    }
+}
+
+static void recorded(struct laws *laws, const struct engine_record *record)
+{
+    demand(laws,
+           laws->granted_count == 0 ||
+               (record->type == ENGINE_RECORD_GRANTED &&
+                record->grant_id == laws->granted[0].grant_id),
+           "a grant is told as soon as it is recorded");
+    obey(laws, records_note(&laws->records, record));
+    if (record->type == ENGINE_RECORD_GRANTED) {
+        recorded_grant(laws, record);
+        return;
+    }
+    if (record->type == ENGINE_RECORD_SESSION_ENDED) {
+        order_laws_line(laws->order, record->session_id, LAWS_LINE_IS_DOWN);
+    }
+    obey(laws, permit_laws_record(laws->permits, record, 0));
+}
+
 void laws_effect(struct laws *laws, const struct engine_effect *effect)
 {
-    const char *problem;
-
+    if (effect->type != ENGINE_EFFECT_RECORD) {
+        demand(laws, !laws->records.is_torn,
+               "records that go together come together");
+        demand(laws,
+               laws->granted_count == 0 ||
+                   (effect->type == ENGINE_EFFECT_ANSWER &&
+                    effect->answer.to == ENGINE_ACQUIRE &&
+                    effect->answer.grant_id != 0),
+               "a grant is told as soon as it is recorded");
+    }
     switch (effect->type) {
     case ENGINE_EFFECT_RECORD:
-        problem = records_note(&laws->records, effect->record);
-        demand(laws, problem == NULL, problem);
+        recorded(laws, effect->record);
         break;
     case ENGINE_EFFECT_ANSWER:
         answered(laws, effect);
@@ -429,71 +425,55 @@ void laws_effect(struct laws *laws, const struct engine_effect *effect)
 
 /* -------------------------------------------------------------- after each */
 
-/* Could the first waiter that is not set aside be served? */
-static bool somebody_could_be_served(const struct engine *engine,
-                                     const struct engine_semaphore_view *view)
+/* All requests have their answer, but those of sessions that are gone and the
+ * acquires that wait. */
+static void check_answers(struct laws *laws, const struct engine *engine)
 {
-    struct engine_waiter_view waiters[4];
-    size_t total;
-    size_t count = 1;
+    for (size_t i = laws->requests_count; i-- > 0;) {
+        const struct request *request = &laws->requests[i];
+        struct engine_waiter_view waiter;
+        struct engine_obstacle obstacle;
+        size_t session;
 
-    for (size_t offset = 0; count > 0; offset += count) {
-        count =
-            engine_view_waiters(engine, view->name, offset, waiters, 4, &total);
-        for (size_t i = 0; i < count; i++) {
-            if (!waiters[i].disconnected) {
-                return waiters[i].permits <= view->available;
-            }
+        if (request->request_id != laws->event->request_id ||
+            (request->is_acquire &&
+             engine_view_waiter(engine, request->session_id,
+                                request->request_id, &waiter, &obstacle))) {
+            continue;
         }
+        session = find_session(laws, request->session_id);
+        demand(laws,
+               request->session_id != 0 && (session == laws->sessions_count ||
+                                            laws->sessions[session].silent),
+               "who is there is answered");
+        forget_request(laws, i);
     }
-    return false;
 }
 
 const char *laws_check(struct laws *laws, const struct engine *engine)
 {
-    struct engine_semaphore_view views[NAMES_MAX];
+    const struct engine_event *event = laws->event;
     struct engine_totals totals;
-    size_t total;
-    size_t count =
-        engine_view_semaphores(engine, "", 0, views, NAMES_MAX, &total);
 
-    for (size_t i = 0; i < NAMES_MAX; i++) {
-        const struct semaphore *semaphore = &laws->semaphores[i];
-
-        demand(laws,
-               semaphore->out <= semaphore->permits ||
-                   (!semaphore->counting &&
-                    semaphore->out <= semaphore->out_before),
-               "never more out than there are permits");
-        demand(laws, semaphore->out >= 0, "nothing is given back twice");
+    if (event->type == ENGINE_SESSION_DISCONNECT) {
+        order_laws_line(laws->order, event->session_id, LAWS_LINE_IS_DOWN);
     }
-    demand(laws, count == total, "there are no names but ours");
-    for (size_t i = 0; i < count; i++) {
-        demand(laws, !somebody_could_be_served(engine, &views[i]),
-               "whoever could be served does not wait");
-    }
+    demand(laws, !laws->records.is_torn && laws->granted_count == 0,
+           "records that go together come together");
+    check_answers(laws, engine);
+    obey(laws, permit_laws_check(laws->permits));
+    obey(laws, order_laws_check(laws->order, engine));
     engine_get_totals(engine, &totals);
-    /* All requests have their answer, but those of sessions that are gone and
-     * the acquires that wait. */
-    for (size_t i = laws->requests_count; i-- > 0;) {
-        const struct request *request = &laws->requests[i];
-        struct engine_waiter_view waiter;
-
-        if (request->request_id == laws->event.request_id &&
-            !(request->is_acquire &&
-              engine_view_waiter(engine, request->session_id,
-                                 request->request_id, &waiter))) {
-            size_t session = find_session(laws, request->session_id);
-
-            demand(laws,
-                   request->session_id != 0 &&
-                       (session == laws->sessions_count ||
-                        laws->sessions[session].silent),
-                   "who is there is answered");
-            laws->requests[i] = laws->requests[--laws->requests_count];
-        }
-    }
     demand(laws, totals.waiters == laws->requests_count,
            "who has no answer waits");
+    if (event->type == ENGINE_ACQUIRE && laws->requests_count > 0) {
+        const struct request *latest =
+            &laws->requests[laws->requests_count - 1];
+
+        demand(laws,
+               !permit_laws_holds(laws->permits, latest->session_id,
+                                  latest->request_id),
+               "who waits holds nothing");
+    }
     return laws->broken;
 }

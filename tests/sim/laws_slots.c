@@ -15,6 +15,7 @@ struct held {
     uint64_t grant_id;
     uint64_t session_id;
     size_t name; /* NO_NAME: of a semaphore that was deleted. */
+    size_t was_name;
     uint32_t permits;
 };
 
@@ -23,8 +24,9 @@ struct slot_laws {
     struct owners owners[NAMES_MAX];
     struct held held[GRANTS_MAX];
     size_t held_count;
+    struct engine_slots latest[LIMIT_PARTS_MAX]; /* Of the latest grant. */
     uint64_t latest_grant_id;
-    struct engine_slots latest;
+    uint32_t latest_count;
 };
 
 struct slot_laws *slot_laws_create(void)
@@ -47,13 +49,6 @@ static size_t name_of(const char *name)
     return i; /* The last is for all that are not in the list. */
 }
 
-static bool is_none(const struct engine_slots *slots)
-{
-    static const struct engine_slots none;
-
-    return memcmp(slots, &none, sizeof(none)) == 0;
-}
-
 static const char *granted(struct slot_laws *laws,
                            const struct engine_record *record)
 {
@@ -62,8 +57,14 @@ static const char *granted(struct slot_laws *laws,
     uint32_t list[LIMIT_SLOTS_MAX];
     size_t count = engine_slots_list(&record->slots, list);
 
+    if (laws->latest_grant_id != record->grant_id) {
+        laws->latest_count = 0;
+    }
     laws->latest_grant_id = record->grant_id;
-    laws->latest = record->slots;
+    if (laws->latest_count == LIMIT_PARTS_MAX) {
+        return "a grant has only so many parts";
+    }
+    laws->latest[laws->latest_count++] = record->slots;
     if (!definition->slots) {
         return count == 0 ? NULL : "without slots nobody gets one";
     }
@@ -71,7 +72,7 @@ static const char *granted(struct slot_laws *laws,
         return "too many grants";
     }
     laws->held[laws->held_count++] = (struct held){
-        record->grant_id, record->session_id, name, record->permits};
+        record->grant_id, record->session_id, name, name, record->permits};
     if (!owners_take(&laws->owners[name], &record->slots, record->permits,
                      record->grant_id)) {
         return "a grant gets one slot a permit, and nobody else's";
@@ -126,7 +127,8 @@ static const char *recorded(struct slot_laws *laws,
             (has_expired && held->grant_id == record->grant_id)) {
             give_back(laws, i, held->permits);
         } else if (record->type == ENGINE_RECORD_RELEASED &&
-                   held->grant_id == record->grant_id) {
+                   held->grant_id == record->grant_id &&
+                   held->was_name == name_of(record->semaphore)) {
             give_back(laws, i, record->permits);
         }
     }
@@ -142,16 +144,18 @@ const char *slot_laws_effect(struct slot_laws *laws,
         return recorded(laws, effect->record);
     }
     if (effect->type != ENGINE_EFFECT_ANSWER || answer->to != ENGINE_ACQUIRE ||
-        answer->status != PERMIT_OK) {
+        answer->status != PERMIT_OK || answer->grant_id == 0) {
         return NULL;
     }
-    if (answer->grant_id != laws->latest_grant_id) {
+    if (answer->grant_id != laws->latest_grant_id ||
+        answer->granted_count != laws->latest_count) {
         return "a grant is recorded before it is told";
     }
-    if (answer->slots == NULL) {
-        return is_none(&laws->latest) ? NULL : "slots are told";
+    for (uint32_t i = 0; i < answer->granted_count; i++) {
+        if (memcmp(&answer->granted[i].slots, &laws->latest[i],
+                   sizeof(laws->latest[i])) != 0) {
+            return "the slots that are told are those that are recorded";
+        }
     }
-    return memcmp(answer->slots, &laws->latest, sizeof(laws->latest)) == 0
-               ? NULL
-               : "the slots that are told are those that are recorded";
+    return NULL;
 }

@@ -57,58 +57,6 @@ size_t model_find_waiter(const struct model *model, uint64_t session_id,
     return i;
 }
 
-uint64_t model_held(const struct model *model, size_t semaphore)
-{
-    uint64_t held = 0;
-
-    for (size_t i = 0; i < model->grants_count; i++) {
-        if (model->grants[i].semaphore == semaphore) {
-            held += model->grants[i].permits;
-        }
-    }
-    return held;
-}
-
-uint64_t model_available(const struct model *model, size_t semaphore)
-{
-    const struct model_semaphore *row = &model->semaphores[semaphore];
-    uint64_t held;
-
-    if (row->definition.kind == ENGINE_COUNTING) {
-        return row->value;
-    }
-    held = model_held(model, semaphore);
-    return row->definition.permits > held ? row->definition.permits - held : 0;
-}
-
-bool model_is_set_aside(struct model *model, const struct model_waiter *waiter)
-{
-    return model_find_session(model, waiter->session_id)->disconnected;
-}
-
-/* Are grants of this session, or of all, at their limit? */
-bool model_grants_are_used_up(const struct model *model, uint64_t session_id)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < model->grants_count; i++) {
-        count += model->grants[i].session_id == session_id;
-    }
-    return count >= model->limits.max_grants_per_session ||
-           model->grants_count >= model->limits.max_grants;
-}
-
-bool model_waiters_are_used_up(const struct model *model, uint64_t session_id)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < model->waiters_count; i++) {
-        count += model->waiters[i].session_id == session_id;
-    }
-    return count >= model->limits.max_waiters_per_session ||
-           model->waiters_count >= model->limits.max_waiters;
-}
-
 /* ------------------------------------------------------------------ telling */
 
 struct engine_effect *model_tell(struct model *model,
@@ -146,130 +94,18 @@ struct engine_answer *model_answer_event(struct model *model,
                         event->type, status);
 }
 
-/* ----------------------------------------------------------------- granting */
-
-int64_t model_cap_hold(const struct model *model, size_t semaphore,
-                       int64_t hold_ms)
+void model_tell_obstacle(struct model *model, struct engine_answer *told,
+                         struct engine_obstacle obstacle)
 {
-    int64_t cap_ms = model->semaphores[semaphore].definition.hold_ms;
+    if (obstacle.semaphore != NULL) {
+        struct engine_record *kept = &model->told[model->told_count++];
 
-    return cap_ms != 0 && (hold_ms == 0 || hold_ms > cap_ms) ? cap_ms : hold_ms;
-}
-
-void model_grant(struct model *model, const struct model_waiter *waiter)
-{
-    struct model_semaphore *semaphore = &model->semaphores[waiter->semaphore];
-    int64_t hold_ms = waiter->consume ? 0 /* Nothing is held. */
-                                      : model_cap_hold(model, waiter->semaphore,
-                                                       waiter->hold_ms);
-    struct engine_slots *slots = &model->slots[model->effects_count];
-    struct engine_answer *told;
-    struct model_grant *made;
-
-    told = model_answer(model, waiter->session_id, waiter->acquire_id,
-                        ENGINE_ACQUIRE, PERMIT_OK);
-    told->grant_id = ++model->fence;
-    told->waited_ms =
-        (int64_t)((model->now_ns - waiter->queued_ns) / NS_PER_MS);
-    told->hold_ms = hold_ms;
-    semaphore->fence = model->fence;
-    semaphore->grants_total++;
-    model->grants_total++;
-    if (semaphore->definition.kind == ENGINE_COUNTING) {
-        semaphore->value -= waiter->permits;
+        assert(model->told_count <= MODEL_TOLD_MAX);
+        memset(kept, 0, sizeof(*kept));
+        strcpy(kept->semaphore, obstacle.semaphore);
+        obstacle.semaphore = kept->semaphore;
     }
-    if (waiter->consume) {
-        return;
-    }
-    if (semaphore->definition.slots) {
-        *slots = owners_lowest(&semaphore->owners, waiter->permits);
-        told->slots = slots;
-        told->semaphore = semaphore->name;
-        (void)owners_take(&semaphore->owners, slots, waiter->permits,
-                          model->fence);
-    }
-    assert(model->grants_count < MODEL_GRANTS_MAX);
-    made = &model->grants[model->grants_count++];
-    *made = (struct model_grant){
-        .id = model->fence,
-        .session_id = waiter->session_id,
-        .acquire_id = waiter->acquire_id,
-        .semaphore = waiter->semaphore,
-        .permits = waiter->permits,
-        .waited_ms = told->waited_ms,
-        .hold_ms = hold_ms,
-        .granted_ns = model->now_ns,
-        .deadline_ns =
-            hold_ms == 0 ? TIME_NEVER : model_after_ms(model->now_ns, hold_ms),
-        .deadline_order = ++model->order};
-}
-
-/* Grants, from the front of a queue, what fits. */
-void model_serve(struct model *model, size_t semaphore)
-{
-    for (size_t i = 0; i < model->waiters_count;) {
-        struct model_waiter waiter = model->waiters[i];
-
-        if (waiter.semaphore != semaphore ||
-            model_is_set_aside(model, &waiter)) {
-            i++;
-            continue;
-        }
-        if (waiter.permits > model_available(model, semaphore)) {
-            return;
-        }
-        REMOVE(model->waiters, model->waiters_count, i);
-        if (!waiter.consume &&
-            model_grants_are_used_up(model, waiter.session_id)) {
-            model_answer(model, waiter.session_id, waiter.acquire_id,
-                         ENGINE_ACQUIRE, PERMIT_E_TOO_MANY);
-        } else {
-            model_grant(model, &waiter);
-        }
-    }
-}
-
-/* Takes permits back from grant i, which may end it, and serves. */
-void model_give_back(struct model *model, size_t i, uint32_t permits)
-{
-    size_t row = model->grants[i].semaphore;
-    struct model_semaphore *semaphore = &model->semaphores[row];
-
-    assert(permits <= model->grants[i].permits);
-    owners_give_back(&semaphore->owners, model->grants[i].id, permits);
-    model->grants[i].permits -= permits;
-    if (model->grants[i].permits == 0) {
-        REMOVE(model->grants, model->grants_count, i);
-    }
-    if (semaphore->definition.kind == ENGINE_COUNTING) {
-        semaphore->value += permits;
-    }
-    if (semaphore->deleted && model_held(model, row) == 0) {
-        semaphore->used = false;
-    }
-    model_serve(model, row);
-}
-
-/* ------------------------------------------------------------- what is due */
-
-void model_refuse_waiter(struct model *model, size_t i,
-                         enum permit_status status)
-{
-    struct model_waiter waiter = model->waiters[i];
-
-    REMOVE(model->waiters, model->waiters_count, i);
-    model_answer(model, waiter.session_id, waiter.acquire_id, ENGINE_ACQUIRE,
-                 status);
-}
-
-static void remember_lost(struct model *model, const struct model_grant *gone)
-{
-    assert(model->limits.max_lost <= MODEL_LOST_MAX);
-    if (model->lost_count == model->limits.max_lost) {
-        REMOVE(model->lost, model->lost_count, 0);
-    }
-    model->lost[model->lost_count++] =
-        (struct model_lost){gone->session_id, gone->acquire_id, gone->id};
+    told->obstacle = obstacle;
 }
 
 void model_tell_lost(struct model *model, const struct model_grant *gone,
@@ -283,44 +119,92 @@ void model_tell_lost(struct model *model, const struct model_grant *gone,
     effect->lost.grace_ms = grace_ms;
 }
 
-void model_count_lost(struct model *model, const struct model_grant *gone,
-                      enum permit_loss reason)
+/* ------------------------------------------------------------------- tokens */
+
+/* When the tokens of a waiter exist that it lacks of one RATE now, or
+ * TIME_NEVER. */
+static uint64_t tokens_ns(const struct model *model,
+                          const struct model_part *part)
 {
-    model->semaphores[gone->semaphore].lost_total[reason - 1]++;
-    model->lost_total++;
+    const struct model_semaphore *semaphore =
+        &model->semaphores[part->semaphore];
+
+    return semaphore->definition.kind != ENGINE_RATE ||
+                   semaphore->definition.shadow ||
+                   model_available(model, part->semaphore) >= part->permits
+               ? TIME_NEVER
+               : model_tokens_when(semaphore, model->now_ns, part->permits);
 }
 
-/* The hold, or the grace, of grant i is over. */
-void model_expire(struct model *model, size_t i)
+/* When something that waits for tokens of the semaphore may go on. */
+static uint64_t wake_ns(const struct model *model, size_t row)
 {
-    struct model_grant gone = model->grants[i];
+    uint64_t least_ns = model_forgotten_ns(model, row);
 
-    if (!gone.lost) {
-        model_tell_lost(model, &gone, PERMIT_LOSS_HOLD, 0);
+    for (size_t i = 0; i < model->waiters_count; i++) {
+        const struct model_waiter *waiter = &model->waiters[i];
+        const struct model_part *part =
+            model_part_of(waiter->parts, waiter->parts_count, row);
+
+        if (part == NULL || !model_is_eligible(model, waiter)) {
+            continue;
+        }
+        if (model_can_be_granted(model, waiter)) {
+            return model->now_ns; /* They came at this instant. */
+        }
+        if (tokens_ns(model, part) < least_ns) {
+            least_ns = tokens_ns(model, part);
+        }
     }
-    model_count_lost(model, &gone,
-                     gone.lost ? PERMIT_LOSS_DELETED : PERMIT_LOSS_HOLD);
-    remember_lost(model, &gone);
-    model_give_back(model, i, gone.permits);
+    return least_ns;
 }
 
-static void time_out(struct model *model, size_t i)
+bool model_may_wake(const struct model *model, uint64_t time_ns)
 {
-    size_t semaphore = model->waiters[i].semaphore;
+    for (size_t i = 0; i < model->waiters_count; i++) {
+        const struct model_waiter *waiter = &model->waiters[i];
 
-    model_refuse_waiter(model, i, PERMIT_E_TIMEOUT);
-    model->semaphores[semaphore].timeouts_total++;
-    model->timeouts_total++;
-    model_serve(model, semaphore);
+        for (size_t j = 0; j < waiter->parts_count; j++) {
+            if (tokens_ns(model, &waiter->parts[j]) == time_ns) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
-/* What is due next: the least time, then what gives back before what ends
- * waits, then the deadline that was set first. */
+/* When a waiter that lacks nothing but tokens has them all, or TIME_NEVER. */
+static uint64_t turn_ns(const struct model *model,
+                        const struct model_waiter *waiter)
+{
+    uint64_t turn_ns = 0;
+
+    for (size_t i = 0; i < waiter->parts_count; i++) {
+        const struct model_part *part = &waiter->parts[i];
+        uint64_t there_ns = tokens_ns(model, part);
+        unsigned lacks = model_lacks(model, waiter, part);
+
+        if (lacks == 0) {
+            continue;
+        }
+        if (lacks != MODEL_LACKS_PERMITS) {
+            return TIME_NEVER;
+        }
+        turn_ns = there_ns > turn_ns ? there_ns : turn_ns;
+    }
+    return turn_ns == 0 || !model_is_eligible(model, waiter) ? TIME_NEVER
+                                                             : turn_ns;
+}
+
+/* ------------------------------------------------------------- what is due */
+
+/* What is due next: the least time, then what gives back before tokens before
+ * what ends waits, then the deadline that was set first. */
 struct due {
     uint64_t time_ns;
     int rank;
     uint64_t order;
-    enum { DUE_NOTHING, DUE_SESSION, DUE_GRANT, DUE_WAITER } what;
+    enum { DUE_NOTHING, DUE_SESSION, DUE_GRANT, DUE_TOKENS, DUE_WAITER } what;
     size_t index;
 };
 
@@ -340,9 +224,9 @@ static void consider(struct due *least, struct due due)
     *least = due;
 }
 
-static struct due next_due(const struct model *model)
+static struct due next_deadline(const struct model *model)
 {
-    struct due least = {TIME_NEVER, 2, 0, DUE_NOTHING, 0};
+    struct due least = {TIME_NEVER, 3, 0, DUE_NOTHING, 0};
 
     for (size_t i = 0; i < model->sessions_count; i++) {
         consider(&least, (struct due){model->sessions[i].deadline_ns, 0,
@@ -356,15 +240,44 @@ static struct due next_due(const struct model *model)
     }
     for (size_t i = 0; i < model->waiters_count; i++) {
         consider(&least,
-                 (struct due){model->waiters[i].deadline_ns, 1,
+                 (struct due){model->waiters[i].deadline_ns, 2,
                               model->waiters[i].deadline_order, DUE_WAITER, i});
+    }
+    return least;
+}
+
+static struct due next_due(const struct model *model)
+{
+    struct due least = next_deadline(model);
+
+    for (size_t i = 0; i < MODEL_SEMAPHORES_MAX; i++) {
+        const struct model_semaphore *semaphore = &model->semaphores[i];
+
+        if (semaphore->used && !semaphore->deleted &&
+            semaphore->definition.kind == ENGINE_RATE) {
+            consider(&least,
+                     (struct due){wake_ns(model, i), 1, semaphore->made_order,
+                                  DUE_TOKENS, i});
+        }
     }
     return least;
 }
 
 uint64_t model_next_deadline(const struct model *model)
 {
-    return next_due(model).time_ns;
+    uint64_t least_ns = next_deadline(model).time_ns;
+
+    for (size_t i = 0; i < model->waiters_count; i++) {
+        uint64_t time_ns = turn_ns(model, &model->waiters[i]);
+
+        least_ns = time_ns < least_ns ? time_ns : least_ns;
+    }
+    for (size_t i = 0; i < MODEL_SEMAPHORES_MAX; i++) {
+        uint64_t time_ns = model_forgotten_ns(model, i);
+
+        least_ns = time_ns < least_ns ? time_ns : least_ns;
+    }
+    return least_ns;
 }
 
 void model_pass_time(struct model *model, uint64_t now_ns)
@@ -381,8 +294,11 @@ void model_pass_time(struct model *model, uint64_t now_ns)
             model_fall_silent(model, &model->sessions[due.index]);
         } else if (due.what == DUE_GRANT) {
             model_expire(model, due.index);
+        } else if (due.what == DUE_TOKENS) {
+            model_mark(model, due.index);
+            model_serve(model);
         } else {
-            time_out(model, due.index);
+            model_time_out(model, due.index);
         }
     }
     model->now_ns = now_ns;
@@ -392,6 +308,14 @@ void model_restart(struct model *model, uint64_t now_ns)
 {
     model->now_ns = now_ns;
     model->waiters_count = 0;
+    for (size_t i = 0; i < MODEL_SEMAPHORES_MAX; i++) {
+        struct model_semaphore *semaphore = &model->semaphores[i];
+
+        semaphore->holds_count = 0;
+        semaphore->tokens.at_ns = now_ns;
+        semaphore->tokens.whole = 0;
+        semaphore->tokens.fraction = 0;
+    }
     model->draining = false;
     model->restarted = true;
     for (size_t i = 0; i < model->sessions_count; i++) {
@@ -414,6 +338,7 @@ void model_restart(struct model *model, uint64_t now_ns)
             held->deadline_ns = model_after_ms(now_ns, held->grace_ms);
         }
     }
+    model_forget_idle(model);
 }
 
 void model_init(struct model *model, const struct engine_limits *limits,
@@ -422,7 +347,8 @@ void model_init(struct model *model, const struct engine_limits *limits,
     assert(limits->max_sessions <= MODEL_SESSIONS_MAX);
     assert(limits->max_grants <= MODEL_GRANTS_MAX);
     assert(limits->max_waiters <= MODEL_WAITERS_MAX);
-    memset(model, 0, sizeof(*model));
+    memset(model, 0, offsetof(struct model, effects)); /* They are counted. */
+    model->priority_step_ns = DEFAULT_PRIORITY_STEP_MS * NS_PER_MS;
     model->limits = *limits;
     model->fence = first_fence;
 }

@@ -17,28 +17,48 @@ struct model_session *model_find_session(struct model *model,
     return NULL;
 }
 
+size_t model_arrivals(const struct model *model, uint64_t session_id,
+                      uint64_t arrivals[MODEL_WAITERS_MAX])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < model->waiters_count; i++) {
+        size_t at = count;
+
+        if (model->waiters[i].session_id != session_id) {
+            continue;
+        }
+        while (at > 0 && arrivals[at - 1] > model->waiters[i].arrival) {
+            arrivals[at] = arrivals[at - 1];
+            at--;
+        }
+        arrivals[at] = model->waiters[i].arrival;
+        count++;
+    }
+    return count;
+}
+
 /* Forgets (forget) the waiters of a session, or leaves them, set aside, and
  * serves those that they blocked. */
 void model_unblock(struct model *model, uint64_t session_id, bool forget)
 {
-    static size_t rows[MODEL_WAITERS_MAX];
-    size_t count = 0;
+    static uint64_t arrivals[MODEL_WAITERS_MAX];
+    size_t count = model_arrivals(model, session_id, arrivals);
 
-    for (size_t i = 0; i < model->waiters_count;) {
-        if (model->waiters[i].session_id != session_id) {
-            i++;
-            continue;
-        }
-        rows[count++] = model->waiters[i].semaphore;
-        if (forget) {
-            REMOVE(model->waiters, model->waiters_count, i);
-        } else {
-            i++;
-        }
-    }
     for (size_t i = 0; i < count; i++) {
-        model_serve(model, rows[i]);
+        size_t at = 0;
+
+        while (model->waiters[at].arrival != arrivals[i]) {
+            at++;
+        }
+        for (size_t j = 0; j < model->waiters[at].parts_count; j++) {
+            model_mark(model, model->waiters[at].parts[j].semaphore);
+        }
+        if (forget) {
+            model_remove_waiter(model, at);
+        }
     }
+    model_serve(model);
 }
 
 void model_disconnect(struct model *model, struct model_session *session,
@@ -70,7 +90,8 @@ void model_end_session(struct model *model, struct model_session *session,
     for (size_t i = 0; i < model->grants_count;) {
         if (model->grants[i].session_id == id) {
             model_count_lost(model, &model->grants[i], PERMIT_LOSS_SESSION);
-            model_give_back(model, i, model->grants[i].permits);
+            model_end_grant(model, i);
+            model_serve(model);
         } else {
             i++;
         }

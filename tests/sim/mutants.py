@@ -20,16 +20,24 @@ SEEDS = "1..200"
 TIMEOUT_S = 60  # A mutant that never ends is found, too.
 
 ACQUIRES = "server/engine/acquires.c"
+BUCKET = "server/engine/bucket.c"
+CLAIMS = "server/engine/claims.c"
 DEADLINES = "server/engine/deadlines.c"
 DEFINITIONS = "server/engine/definitions.c"
 ENGINE = "server/engine/engine.c"
+EFFECTS = "server/engine/effects.c"
 GATE = "server/gate.c"
+GRANTS = "server/engine/grants.c"
+HOLDS = "server/engine/holds.c"
+PARTS = "server/engine/parts.c"
 QUEUE = "server/engine/queue.c"
+RATES = "server/engine/rates.c"
 RESTORE = "server/engine/restore.c"
 SEMAPHORES = "server/engine/semaphores.c"
 SESSIONS = "server/engine/sessions.c"
 SLOTS = "server/engine/slots.c"
 STATE = "server/engine/state.c"
+SWEEPS = "server/engine/sweeps.c"
 
 # Name, file, old text, new text. Blanks and line ends in the old text stand for
 # any blanks, so that formatting does not matter.
@@ -50,15 +58,15 @@ MUTANTS = [
      "count == 0 || gate->store->is_busy(gate->store)", "count == 0"),
     ("mark_is_forgotten", GATE,
      "newest->is_marked = true;", ""),
-    ("try_passes_a_waiter", ACQUIRES,
-     "queue_first_eligible(&engine->queues, &semaphore->queue) == 0 && "
-     "permits <= semaphore_free_permits(semaphore)",
-     "permits <= semaphore_free_permits(semaphore)"),
+    ("try_passes_a_waiter", CLAIMS,
+     "if (semaphore->queue.root != 0 && !semaphore->shadow && "
+     "queue_is_blocked(", "if (false && queue_is_blocked("),
     ("one_grant_above_the_quota", ACQUIRES,
-     "engine_session_list(session, ACQUIRE_HELD)->count >=",
-     "engine_session_list(session, ACQUIRE_HELD)->count >"),
-    ("over_release_allowed", ACQUIRES,
-     "if (permits > acquire->permits || (name", "if ((name"),
+     "engine_session_list(claim->session, ACQUIRE_HELD)->count >=",
+     "engine_session_list(claim->session, ACQUIRE_HELD)->count >"),
+    ("over_release_allowed", GRANTS,
+     "part == NULL || asked->permits > part->permits || is_rate(",
+     "part == NULL || is_rate("),
     ("overflow_forgets_what_is_held", DEFINITIONS,
      "LIMIT_PERMITS_MAX - semaphore->value - semaphore->held",
      "LIMIT_PERMITS_MAX - semaphore->value"),
@@ -69,13 +77,17 @@ MUTANTS = [
      "due->time_ns > engine->event.now_ns",
      "due->time_ns >= engine->event.now_ns"),
     ("end_serves_at_last", ENGINE,
-     "serve_step(engine) || leave_grants_step(engine)",
-     "leave_grants_step(engine) || serve_step(engine)"),
+     "(engine->serve_first != 0 && serve_step(engine)) || "
+     "(engine->leaving != NULL && leave_grants_step(engine))",
+     "(engine->leaving != NULL && leave_grants_step(engine)) || "
+     "(engine->serve_first != 0 && serve_step(engine))"),
     ("restart_frees_all_of_a_part", RESTORE,
-     "if (record->permits == acquire->permits) {", "if (true) {"),
+     "acquire_give_back(engine, acquire, part, record->permits);",
+     "acquire_give_back(engine, acquire, part, part->permits);"),
     ("end_forgets_a_grant", SESSIONS,
      "if (acquire != NULL) { acquire_lose(",
-     "if (acquire != NULL && acquire->permits != 2) { acquire_lose("),
+     "if (acquire != NULL && part_at(engine, acquire->parts)->permits != 2) { "
+     "acquire_lose("),
     ("waits_end_before_holds", DEADLINES,
      "return a->class < b->class;", "return a->class > b->class;"),
     ("same_instant_newest_first", DEADLINES,
@@ -83,20 +95,20 @@ MUTANTS = [
     ("newest_first", QUEUE,
      "a->number < b->number", "a->number > b->number"),
     ("grants_who_is_set_aside", QUEUE,
-     "} else if (!place->is_set_aside) { return place->waiter;",
-     "} else if (true) { return place->waiter;"),
+     "} else if (!place->is_set_aside && place->permits <= permits) {",
+     "} else if (place->permits <= permits) {"),
     ("grant_one_too_many", SEMAPHORES,
-     "(int64_t)semaphore->permits - semaphore->held",
-     "(int64_t)semaphore->permits + 1 - semaphore->held"),
-    ("release_forgotten", STATE,
+     "(int64_t)semaphore->permits - (int64_t)semaphore->held",
+     "(int64_t)semaphore->permits + 1 - (int64_t)semaphore->held"),
+    ("release_forgotten", PARTS,
      "semaphore->held -= permits;", ""),
-    ("cancel_wakes_nobody", STATE,
-     "acquire_set_state(engine, acquire, 0); "
-     "semaphore_mark_to_be_served(engine, acquire->semaphore);",
-     "acquire_set_state(engine, acquire, 0);"),
-    ("part_frees_all", STATE,
-     "acquire->permits -= permits; semaphore->held -= permits;",
-     "semaphore->held -= acquire->permits; acquire->permits -= permits;"),
+    ("cancel_wakes_nobody", PARTS,
+     "part_remove(engine, acquire, part); "
+     "semaphore_mark_to_be_served(engine, semaphore);",
+     "part_remove(engine, acquire, part);"),
+    ("part_frees_all", PARTS,
+     "permits_come_back(engine, acquire, part, permits);",
+     "permits_come_back(engine, acquire, part, part->permits);"),
     ("fence_repeats", SEMAPHORES,
      "if (engine->fence < record->grant_id) { "
      "engine->fence = record->grant_id; }", ""),
@@ -111,26 +123,26 @@ MUTANTS = [
     ("silence_forgets_the_linger", SESSIONS,
      "session->is_connected && session->linger_ms > 0", "false"),
     ("resume_leaves_waiters_aside", SESSIONS,
-     "acquire->place, !session->is_connected)", "acquire->place, true)"),
-    ("resume_serves_nobody", SESSIONS,
-     "acquire->place, !session->is_connected); "
-     "semaphore_mark_to_be_served(engine, acquire->semaphore);",
-     "acquire->place, !session->is_connected); if (!session->is_connected) { "
-     "semaphore_mark_to_be_served(engine, acquire->semaphore); }"),
+     "session->is_connected ? acquire->aside &", "false ? acquire->aside &"),
+    ("resume_serves_nobody", PARTS,
+     "queue_set_aside(&engine->queues, part->place, aside != 0); "
+     "semaphore_mark_to_be_served(",
+     "queue_set_aside(&engine->queues, part->place, aside != 0); "
+     "if (aside != 0) semaphore_mark_to_be_served("),
     ("resume_leaves_the_end", STATE,
      "move_deadline(engine, session, "
      "deadline_after_ms(session->heard_ns, session->timeout_ms));", ""),
     ("end_is_forgotten", ENGINE,
      "if (end_first(engine)) {", "if (false && end_first(engine)) {"),
-    ("renew_past_the_cap", ACQUIRES,
-     "capped_ms = hold_in_force(acquire->semaphore, asked_ms);",
+    ("renew_past_the_cap", GRANTS,
+     "capped_ms = acquire_capped_hold(engine, acquire, asked_ms);",
      "capped_ms = asked_ms;"),
-    ("renew_ends_what_is_left", ACQUIRES,
+    ("renew_ends_what_is_left", GRANTS,
      "return capped_ms > left_ms ? capped_ms : left_ms;",
      "return capped_ms;"),
-    ("renew_keeps_more_than_was_asked", ACQUIRES,
+    ("renew_keeps_more_than_was_asked", GRANTS,
      "left_ms = left_ms < asked_ms ? left_ms : asked_ms;", ""),
-    ("renew_revives_what_is_lost", ACQUIRES,
+    ("renew_revives_what_is_lost", GRANTS,
      "} if (acquire->loss != 0) {",
      "} if (acquire->state == ACQUIRE_LOST) {"),
     ("renew_leaves_the_end", STATE,
@@ -138,7 +150,7 @@ MUTANTS = [
      "acquire->hold_ms = hold_ms;",
      "acquire->hold_ms = hold_ms; "
      "if (acquire->deadline.position != 0) { return; }"),
-    ("verify_trusts_what_is_lost", ACQUIRES,
+    ("verify_trusts_what_is_lost", GRANTS,
      "} else if (acquire->loss != 0) {", "} else if (false) {"),
     ("restart_forgets_the_linger", RESTORE,
      "record->timeout_ms, record->linger_ms);", "record->timeout_ms, 0);"),
@@ -152,9 +164,9 @@ MUTANTS = [
      "map->taken.words[i] |= slots->words[i];", ""),
     ("slots_are_kept", SLOTS,
      "map->taken.words[slot / WORD_BITS] &= ~bit;", ""),
-    ("part_frees_all_slots", STATE,
-     "slots_give_back(slot_map, acquire->slots, permits)",
-     "slots_give_back(slot_map, acquire->slots, acquire->permits)"),
+    ("part_frees_all_slots", PARTS,
+     "slots_give_back(slot_map, part->slots, permits)",
+     "slots_give_back(slot_map, part->slots, part->permits)"),
     ("slots_change_while_grants_are_out", DEFINITIONS,
      "definition->slots != had_slots)", "false)"),
     ("deleted_semaphore_keeps_its_slots", SEMAPHORES,
@@ -166,6 +178,107 @@ MUTANTS = [
     ("grace_outlives_hold", STATE,
      "acquire->deadline.position == 0 || acquire->deadline.time_ns > end_ns",
      "true"),
+    ("last_parts_are_taken_unseen", CLAIMS,
+     "for (uint32_t i = 0; i < claim->count; i++) { "
+     "if (claim_part_lack(engine, claim, i, false) != LACK_NOTHING) { "
+     "if (ret_part",
+     "for (uint32_t i = 0; i < 1; i++) { "
+     "if (claim_part_lack(engine, claim, i, false) != LACK_NOTHING) { "
+     "if (ret_part"),
+    ("first_part_alone_is_told", ACQUIRES,
+     "answer.granted_count = claim->count;", "answer.granted_count = 1;"),
+    ("parts_are_recorded_apart", ACQUIRES,
+     "record->more = i + 1 < claim->count;", ""),
+    ("parts_are_one_to_the_quota", ACQUIRES,
+     "engine->held_parts + parts >", "engine->held_parts + 1 >"),
+    ("waiter_takes_a_part", ACQUIRES,
+     "acquire_wait(engine, acquire,",
+     "claim->parts[0].semaphore->held++; acquire_wait(engine, acquire,"),
+    ("one_pass_too_many", CLAIMS,
+     "claim->number, semaphore->bypass)",
+     "claim->number, semaphore->bypass + 1u)"),
+    ("passes_are_not_counted", ACQUIRES,
+     "queue_pass(&engine->queues, &semaphore->queue, claim->key_ns, "
+     "claim->number);", ""),
+    ("set_aside_are_not_passed", QUEUE,
+     "place->passes = add_passes(place->passes, 1);",
+     "place->passes = add_passes(place->passes, !place->is_set_aside);"),
+    ("priority_is_forgotten", CLAIMS,
+     "deadline_after_ms(engine->now_ns, moved_ms);", "engine->now_ns;"),
+    ("priority_goes_first", CLAIMS,
+     "deadline_after_ms(engine->now_ns, moved_ms);", "(uint64_t)moved_ms;"),
+    ("share_is_one_more", CLAIMS,
+     "share_of(engine, claim, part) + part->permits > "
+     "part->semaphore->per_session;",
+     "share_of(engine, claim, part) + part->permits > "
+     "part->semaphore->per_session + 1u;"),
+    ("share_blocks_others", ACQUIRES,
+     "acquire_set_aside(engine, acquire, ENGINE_ASIDE_SHARE);", ""),
+    ("share_is_not_looked_at_again", PARTS,
+     "-(int64_t)permits); share_has_changed(engine, semaphore, "
+     "acquire->session);", "-(int64_t)permits);"),
+    ("shares_change_unseen", SWEEPS,
+     "if (acquire_is_over_share(engine, acquire)) {", "if (false) {"),
+    ("fraction_is_lost", BUCKET,
+     "bucket->fraction = parts; return", "bucket->fraction = 0; return"),
+    ("tokens_flow_twice_as_fast", BUCKET,
+     "fill(bucket, whole); return", "fill(bucket, 2 * whole); return"),
+    ("token_one_ns_late", BUCKET,
+     "- bucket->fraction - 1) / bucket->rate + 1;",
+     "- bucket->fraction - 1) / bucket->rate + 2;"),
+    ("full_bucket_keeps_a_fraction", BUCKET,
+     "bucket->tokens = bucket->burst; bucket->fraction = 0;",
+     "bucket->tokens = bucket->burst;"),
+    ("rate_begins_empty", RATES,
+     "engine->is_started ? definition->burst : 0", "0"),
+    ("restart_fills_the_bucket", RATES,
+     "engine->is_started ? definition->burst : 0", "definition->burst"),
+    ("token_wakes_only_the_first", RATES,
+     "? least_above(engine, semaphore, bucket->tokens) : 0;", "? 0 : 0;"),
+    ("settle_refunds_all", GRANTS,
+     "part->permits - actual->permits);", "part->permits);"),
+    ("restart_forgets_a_settle", RESTORE,
+     "acquire_settle(engine, acquire); if (acquire->parts == 0)",
+     "if (acquire->parts == 0)"),
+    ("all_who_wait_join", GRANTS, "if (waiter->join) {", "if (true) {"),
+    ("outcome_is_lent", GRANTS,
+     "engine_keep_outcome(engine); /* For the answers that tell it. */", ""),
+    ("template_keeps_what_is_idle", ACQUIRES,
+     "template_forget(engine, semaphore);",
+     "if (semaphore->kind == ENGINE_RATE) "
+     "{ template_forget(engine, semaphore); }"),
+    ("template_forgets_who_waits", SEMAPHORES,
+     "semaphore->holders.count == 0 && semaphore->queue.root == 0 && "
+     "(semaphore->kind", "semaphore->holders.count == 0 && (semaphore->kind"),
+    ("shortest_template_wins", SEMAPHORES,
+     "for (size_t length = strlen(name); engine->templates > 0 && "
+     "template == NULL && length > 0; length--) {",
+     "for (size_t length = 1; engine->templates > 0 && template == NULL && "
+     "length <= strlen(name); length++) {"),
+    ("template_counts_for_nobody", SEMAPHORES,
+     "engine->made++; if (maker != NULL) { maker->made++; }",
+     "engine->made++;"),
+    ("shadow_is_in_earnest", CLAIMS,
+     "if (semaphore->shadow && !as_if_real) {", "if (false) {"),
+    ("shadow_counts_nothing", ACQUIRES,
+     "semaphore_rarity(engine, semaphore)->would_wait_total++;", ""),
+    ("hopeless_on_a_guess", HOLDS,
+     "holds->count < LIMIT_HOLDS_MIN || capacity", "holds->count == 0 || capacity"),
+    ("hopeless_for_want_of_a_share", CLAIMS,
+     "wait_ms < 0 || is_over_share(engine, claim)", "wait_ms < 0"),
+    ("restart_counts_holds", PARTS,
+     "semaphore->holds != 0 && engine->is_started", "semaphore->holds != 0"),
+    ("retry_forgets_who_is_before", CLAIMS,
+     "(uint64_t)(missing + semaphore_free_permits(engine, semaphore))",
+     "claim->parts[part].permits"),
+    ("obstacle_is_the_last", CLAIMS,
+     "*ret_part = i; } return false;", "*ret_part = claim->count - 1; } "
+     "return false;"),
+    ("obstacle_changes_its_name", EFFECTS,
+     "effect->answer.obstacle.semaphore = name;", "(void)name;"),
+    ("why_forgets_the_quota", ACQUIRES,
+     "detail == NULL ? PERMIT_OK : PERMIT_E_TOO_MANY, detail);",
+     "PERMIT_OK, NULL);"),
 ]
 
 

@@ -17,23 +17,28 @@ enum use {
     USE_REQUEST = 1 << 6
 };
 
+#define LAST_TYPE ENGINE_RECORD_SETTLED
+
 static const struct {
     unsigned must;
     unsigned may;
 } uses[] = {
-    [ENGINE_RECORD_DEFINED] = {USE_NAME | USE_DEFINITION | USE_REQUEST, 0},
-    [ENGINE_RECORD_DELETED] = {USE_NAME | USE_REQUEST, 0},
+    /* By no request: a template made it. */
+    [ENGINE_RECORD_DEFINED] = {USE_NAME | USE_DEFINITION, USE_REQUEST},
+    /* By no request: what a template made was idle. */
+    [ENGINE_RECORD_DELETED] = {USE_NAME, USE_REQUEST},
     [ENGINE_RECORD_SESSION_OPENED] = {USE_REQUEST, 0},
     [ENGINE_RECORD_SESSION_ENDED] = {0, USE_REQUEST}, /* None by silence. */
     [ENGINE_RECORD_GRANTED] = {USE_NAME | USE_GRANT | USE_PERMITS | USE_REQUEST,
                                0},
-    [ENGINE_RECORD_RELEASED] = {USE_GRANT | USE_PERMITS | USE_ACQUIRE |
-                                    USE_REQUEST,
+    [ENGINE_RECORD_RELEASED] = {USE_NAME | USE_GRANT | USE_PERMITS |
+                                    USE_ACQUIRE | USE_REQUEST,
                                 0},
     [ENGINE_RECORD_REVOKED] = {USE_GRANT | USE_ACQUIRE | USE_LOSS, USE_REQUEST},
     [ENGINE_RECORD_EXPIRED] = {USE_GRANT | USE_ACQUIRE | USE_LOSS, 0},
     [ENGINE_RECORD_POSTED] = {USE_NAME | USE_PERMITS | USE_REQUEST, 0},
-    [ENGINE_RECORD_RENEWED] = {USE_GRANT | USE_ACQUIRE | USE_REQUEST, 0}};
+    [ENGINE_RECORD_RENEWED] = {USE_GRANT | USE_ACQUIRE | USE_REQUEST, 0},
+    [ENGINE_RECORD_SETTLED] = {USE_GRANT | USE_ACQUIRE | USE_REQUEST, 0}};
 
 /* Does a record have what its type has, and nothing else? */
 static bool is_whole(const struct engine_record *record)
@@ -52,13 +57,16 @@ static bool is_whole(const struct engine_record *record)
         (!granted && record->definition.fields != 0 ? USE_DEFINITION : 0u) |
         (record->request_id != 0 ? USE_REQUEST : 0u);
 
-    if (record->type < ENGINE_RECORD_DEFINED ||
-        record->type > ENGINE_RECORD_RENEWED) {
+    if (record->type < ENGINE_RECORD_DEFINED || record->type > LAST_TYPE) {
         return false;
     }
     used &= ~uses[record->type].may;
     return used == uses[record->type].must &&
            (record->request_id != 0 || record->body_hash == 0) &&
+           (!record->more || granted ||
+            record->type == ENGINE_RECORD_RELEASED) &&
+           record->by_template == (record->type == ENGINE_RECORD_DEFINED &&
+                                   record->request_id == 0) &&
            (granted || (!record->consume && record->waited_ms == 0)) &&
            (held || record->hold_ms == 0) &&
            (opened || record->linger_ms == 0) &&
@@ -68,6 +76,20 @@ static bool is_whole(const struct engine_record *record)
 void records_begin(struct records *records)
 {
     records->count = 0;
+}
+
+/* Is it a part of the same grant, or release, as the one before? */
+static bool goes_with_latest(const struct records *records,
+                             const struct engine_record *record)
+{
+    size_t i = records->count - 1;
+
+    return (record->type == ENGINE_RECORD_GRANTED ||
+            record->type == ENGINE_RECORD_RELEASED) &&
+           records->count > 0 && records->rows[i].type == record->type &&
+           records->rows[i].session_id == record->session_id &&
+           records->rows[i].request_id == record->request_id &&
+           records->rows[i].grant_id == record->grant_id;
 }
 
 const char *records_note(struct records *records,
@@ -84,6 +106,10 @@ const char *records_note(struct records *records,
         record->body_hash != world_body_hash(record->request_id)) {
         return "a record has the hash of the request that made it";
     }
+    if (records->is_torn != goes_with_latest(records, record)) {
+        return "records that go together come together, and say so";
+    }
+    records->is_torn = record->more;
     if (records->count == RECORDS_MAX) {
         return "one event makes too many records";
     }
@@ -130,7 +156,7 @@ static void spoil_field(struct engine_record *record, unsigned field,
     } else if (field == USE_DEFINITION) {
         record->definition.kind = (enum engine_kind)0;
     } else if (to_most) {
-        record->type = (enum engine_record_type)(ENGINE_RECORD_RENEWED + 1);
+        record->type = (enum engine_record_type)(LAST_TYPE + 1);
     } else {
         record->seq = 0;
     }

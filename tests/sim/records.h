@@ -17,6 +17,7 @@
 
 struct records {
     uint64_t seq; /* Of the latest. */
+    bool is_torn; /* The latest goes with one that has not come yet. */
     size_t count;
     struct {
         enum engine_record_type type;

@@ -67,11 +67,16 @@ static void check(struct run *run, const char *problem)
 static struct engine *new_engine(const struct run *run, uint64_t first_fence)
 {
     uint8_t secret[ENGINE_HASH_SECRET_BYTES];
+    struct engine *engine;
 
     for (size_t i = 0; i < sizeof(secret); i++) {
         secret[i] = (uint8_t)random_mix(run->seed + i);
     }
-    return engine_create(&run->world.limits, first_fence, secret);
+    engine = engine_create(&run->world.limits, first_fence, secret);
+    if (engine != NULL) {
+        engine_set_priority_step(engine, run->world.priority_step_ms);
+    }
+    return engine;
 }
 
 /* ------------------------------------------------------------------ effects */
@@ -173,38 +178,78 @@ static void look_meanwhile(struct run *run)
 
 /* ------------------------------------------------------------------- events */
 
-/* Where the words of an event have its name; NULL if it has none. */
-static const char **name_in(struct engine_event *event)
+/* What an event borrows. */
+struct lent {
+    char names[LIMIT_PARTS_MAX][LIMIT_NAME_BYTES_MAX + 1];
+    struct engine_part parts[LIMIT_PARTS_MAX];
+    uint8_t outcome[LIMIT_OUTCOME_BYTES_MAX];
+};
+
+static void lend_name(char name[LIMIT_NAME_BYTES_MAX + 1], const char **place)
 {
-    if (event->type == ENGINE_ACQUIRE) {
-        return &event->acquire.semaphore;
+    snprintf(name, LIMIT_NAME_BYTES_MAX + 1, "%s", *place);
+    *place = name;
+}
+
+static void lend_parts(struct lent *lent, const struct engine_part **parts,
+                       uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        lent->parts[i] = (*parts)[i];
+        lend_name(lent->names[i], &lent->parts[i].semaphore);
     }
-    if (event->type == ENGINE_RELEASE) {
-        return &event->release.semaphore;
+    *parts = lent->parts;
+}
+
+static void lend(struct lent *lent, struct engine_event *event)
+{
+    switch (event->type) {
+    case ENGINE_ACQUIRE:
+    case ENGINE_WHY:
+        lend_parts(lent, &event->acquire.parts, event->acquire.parts_count);
+        break;
+    case ENGINE_RELEASE:
+        lend_parts(lent, &event->release.parts, event->release.parts_count);
+        if (event->release.outcome != NULL) {
+            memcpy(lent->outcome, event->release.outcome,
+                   event->release.outcome_bytes);
+            event->release.outcome = lent->outcome;
+        }
+        break;
+    case ENGINE_SETTLE:
+        lend_parts(lent, &event->settle.actual, event->settle.actual_count);
+        break;
+    case ENGINE_POST:
+        lend_name(lent->names[0], &event->post.semaphore);
+        break;
+    case ENGINE_DEFINE:
+        lend_name(lent->names[0], &event->define.semaphore);
+        break;
+    case ENGINE_DELETE:
+        lend_name(lent->names[0], &event->delete.semaphore);
+        break;
+    case ENGINE_TICK:
+    case ENGINE_SESSION_OPEN:
+    case ENGINE_SESSION_DISCONNECT:
+    case ENGINE_SESSION_END:
+    case ENGINE_CANCEL:
+    case ENGINE_RENEW:
+    case ENGINE_VERIFY:
+    case ENGINE_DRAIN:
+        break;
     }
-    if (event->type == ENGINE_POST) {
-        return &event->post.semaphore;
-    }
-    if (event->type == ENGINE_DEFINE) {
-        return &event->define.semaphore;
-    }
-    return event->type == ENGINE_DELETE ? &event->delete.semaphore : NULL;
 }
 
 /* Lends the event for the call, and no longer. */
 static void apply(struct run *run)
 {
-    struct engine_event lent = run->event;
-    char name[LIMIT_NAME_BYTES_MAX + 1];
-    const char **place = name_in(&lent);
+    struct engine_event event = run->event;
+    struct lent lent;
 
-    if (place != NULL && *place != NULL) {
-        snprintf(name, sizeof(name), "%s", *place);
-        *place = name;
-    }
-    engine_apply(run->engine, &lent);
-    memset(name, '?', sizeof(name));
-    memset(&lent, 0xff, sizeof(lent));
+    lend(&lent, &event);
+    engine_apply(run->engine, &event);
+    memset(&lent, '?', sizeof(lent));
+    memset(&event, 0xff, sizeof(event));
 }
 
 static void check_deadline(struct run *run)
@@ -213,10 +258,12 @@ static void check_deadline(struct run *run)
     uint64_t least_ns = model_next_deadline(run->model);
     bool may_be_early = false;
 
-    /* Who was heard is found by the engine when his old deadline comes. */
+    /* Who was heard is found by the engine when his old deadline comes. And
+     * tokens may come of which others have more need. */
     for (size_t i = 0; i < run->model->sessions_count; i++) {
         may_be_early |= run->model->sessions[i].heard;
     }
+    may_be_early |= model_may_wake(run->model, told_ns);
     if (told_ns > least_ns || (told_ns < least_ns && !may_be_early)) {
         fail(run, "the next deadline is another");
     }
@@ -334,7 +381,7 @@ static bool set_up(struct run *run)
     run->follower_fence = WORLD_FIRST_FENCE + random_below(&run->random, 3000);
     run->engine = new_engine(run, WORLD_FIRST_FENCE);
     run->follower = new_engine(run, run->follower_fence);
-    run->laws = laws_create();
+    run->laws = laws_create(run->world.priority_step_ms);
     run->slot_laws = slot_laws_create();
     run->pipeline = pipeline_create(run->seed);
     if (run->model == NULL || run->engine == NULL || run->follower == NULL ||
@@ -343,6 +390,8 @@ static bool set_up(struct run *run)
         return false;
     }
     model_init(run->model, &run->world.limits, WORLD_FIRST_FENCE);
+    run->model->priority_step_ns =
+        (uint64_t)run->world.priority_step_ms * NS_PER_MS;
     return true;
 }
 

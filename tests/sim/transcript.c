@@ -13,6 +13,8 @@ static const char *const event_names[] = {[ENGINE_TICK] = "tick",
                                           [ENGINE_ACQUIRE] = "acquire",
                                           [ENGINE_CANCEL] = "cancel",
                                           [ENGINE_RELEASE] = "release",
+                                          [ENGINE_SETTLE] = "settle",
+                                          [ENGINE_WHY] = "why",
                                           [ENGINE_RENEW] = "renew",
                                           [ENGINE_VERIFY] = "verify",
                                           [ENGINE_POST] = "post",
@@ -35,7 +37,8 @@ static const char *const record_names[] = {
     [ENGINE_RECORD_REVOKED] = "REVOKED",
     [ENGINE_RECORD_EXPIRED] = "EXPIRED",
     [ENGINE_RECORD_POSTED] = "POSTED",
-    [ENGINE_RECORD_RENEWED] = "RENEWED"};
+    [ENGINE_RECORD_RENEWED] = "RENEWED",
+    [ENGINE_RECORD_SETTLED] = "SETTLED"};
 
 static const char *status_name(enum permit_status status)
 {
@@ -48,9 +51,62 @@ static const char *status_name(enum permit_status status)
     return status == PERMIT_OK ? "ok" : "unknown";
 }
 
+/* " jobs 2, api 1 consume", as much of it as there is room for. */
+static void describe_parts(const struct engine_part *parts, uint32_t count,
+                           char *text, size_t size)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (uint32_t i = 0; i < count && used + 180 < size; i++) {
+        used += (size_t)snprintf(text + used, size - used, "%s%s %u%s",
+                                 i == 0 ? " " : ", ", parts[i].semaphore,
+                                 parts[i].permits,
+                                 parts[i].consume ? " consume" : "");
+        if (parts[i].expect_permits != 0) {
+            used += (size_t)snprintf(text + used, size - used, " expect %u",
+                                     parts[i].expect_permits);
+        }
+    }
+}
+
+static void describe_acquire(const struct engine_event *event, char *text,
+                             size_t size)
+{
+    int used = snprintf(
+        text, size, "wait=%" PRId64 " hold=%" PRId64 " priority=%u%s%s",
+        event->acquire.wait_ms, event->acquire.hold_ms, event->acquire.priority,
+        event->acquire.settle ? " settle" : "",
+        event->acquire.join ? " join" : "");
+
+    describe_parts(event->acquire.parts, event->acquire.parts_count,
+                   text + used, size - (size_t)used);
+}
+
+static void describe_definition(const struct engine_definition *definition,
+                                char *text, size_t size)
+{
+    static const char *const kinds[] = {"none", "bounded", "counting", "rate"};
+
+    snprintf(
+        text, size,
+        " fields=%#x %s permits=%u %u/%" PRIu64 "ms burst=%u bypass=%u "
+        "per_session=%u max_queue=%u max_wait=%" PRId64 " hold=%" PRId64
+        "%s%s%s",
+        definition->fields,
+        definition->kind <= ENGINE_RATE ? kinds[definition->kind] : "other",
+        definition->permits, definition->rate, definition->per_ms,
+        definition->burst, definition->bypass, definition->per_session,
+        definition->max_queue, definition->max_wait_ms, definition->hold_ms,
+        definition->slots ? " slots" : "", definition->shadow ? " shadow" : "",
+        definition->refuse_hopeless ? " refuse_hopeless" : "");
+}
+
 /* The words of an event that its type has and others do not. */
 static void describe(const struct engine_event *event, char *text, size_t size)
 {
+    int used;
+
     switch (event->type) {
     case ENGINE_SESSION_OPEN:
         snprintf(text, size,
@@ -72,37 +128,31 @@ static void describe(const struct engine_event *event, char *text, size_t size)
                  event->verify.grant_id, event->verify.fence);
         break;
     case ENGINE_ACQUIRE:
-        snprintf(text, size, "%s %u%s expect=%u wait=%" PRId64 " hold=%" PRId64,
-                 event->acquire.semaphore, event->acquire.permits,
-                 event->acquire.consume ? " consume" : "",
-                 event->acquire.expect_permits, event->acquire.wait_ms,
-                 event->acquire.hold_ms);
+    case ENGINE_WHY:
+        describe_acquire(event, text, size);
         break;
     case ENGINE_CANCEL:
         snprintf(text, size, "r%" PRIu64, event->cancel.acquire_id);
         break;
     case ENGINE_RELEASE:
-        snprintf(text, size, "r%" PRIu64 " %s %u", event->release.acquire_id,
-                 event->release.semaphore == NULL ? "(any)"
-                                                  : event->release.semaphore,
-                 event->release.permits);
+        used = snprintf(text, size, "r%" PRIu64 "%s", event->release.acquire_id,
+                        event->release.outcome == NULL ? "" : " outcome");
+        describe_parts(event->release.parts, event->release.parts_count,
+                       text + used, size - (size_t)used);
+        break;
+    case ENGINE_SETTLE:
+        used = snprintf(text, size, "r%" PRIu64, event->settle.acquire_id);
+        describe_parts(event->settle.actual, event->settle.actual_count,
+                       text + used, size - (size_t)used);
         break;
     case ENGINE_POST:
         snprintf(text, size, "%s %u", event->post.semaphore,
                  event->post.permits);
         break;
     case ENGINE_DEFINE:
-        snprintf(
-            text, size,
-            "%s fields=%u kind=%d permits=%u max_queue=%u max_wait=%" PRId64
-            " hold=%" PRId64 " slots=%d",
-            event->define.semaphore, event->define.definition.fields,
-            (int)event->define.definition.kind,
-            event->define.definition.permits,
-            event->define.definition.max_queue,
-            event->define.definition.max_wait_ms,
-            event->define.definition.hold_ms,
-            (int)event->define.definition.slots);
+        used = snprintf(text, size, "%s", event->define.semaphore);
+        describe_definition(&event->define.definition, text + used,
+                            size - (size_t)used);
         break;
     case ENGINE_DELETE:
         snprintf(text, size, "%s%s grace=%" PRId64, event->delete.semaphore,
@@ -119,7 +169,7 @@ static void describe(const struct engine_event *event, char *text, size_t size)
 char *transcript_event(const struct engine_event *event,
                        char line[TRANSCRIPT_LINE_MAX])
 {
-    char words[TRANSCRIPT_LINE_MAX / 2 + 50];
+    char words[TRANSCRIPT_LINE_MAX - 120];
 
     describe(event, words, sizeof(words));
     snprintf(line, TRANSCRIPT_LINE_MAX,
@@ -153,12 +203,50 @@ static void describe_slots(const struct engine_slots *slots, char *text,
     }
 }
 
+static void describe_granted(const struct engine_answer *answer, char *text,
+                             size_t size)
+{
+    int used = snprintf(text, size,
+                        " grant=%" PRIu64 " waited=%" PRId64 " hold=%" PRId64,
+                        answer->grant_id, answer->waited_ms, answer->hold_ms);
+
+    for (uint32_t i = 0; i < answer->granted_count && used + 180 < (int)size;
+         i++) {
+        const struct engine_record *part = &answer->granted[i];
+
+        used += snprintf(text + used, size - (size_t)used, "%s%s %u%s",
+                         i == 0 ? " " : ", ", part->semaphore, part->permits,
+                         part->consume ? " for good" : "");
+        describe_slots(&part->slots, text + used, size - (size_t)used);
+        used += (int)strlen(text + used);
+    }
+}
+
+static bool has_obstacle(enum permit_status status)
+{
+    return status == PERMIT_E_WOULD_BLOCK || status == PERMIT_E_RATE_LIMITED ||
+           status == PERMIT_E_QUEUE_FULL || status == PERMIT_E_TIMEOUT;
+}
+
+static void describe_obstacle(const struct engine_obstacle *obstacle,
+                              char *text, size_t size)
+{
+    if (obstacle->semaphore == NULL) {
+        snprintf(text, size, " nothing in the way");
+        return;
+    }
+    snprintf(text, size,
+             " %s position=%" PRIu64 " in_the_way=%" PRIu64 " retry=%" PRIu64
+             " oldest=s%" PRIu64,
+             obstacle->semaphore, obstacle->position,
+             obstacle->permits_in_the_way, obstacle->retry_after_ms,
+             obstacle->oldest_session_id);
+}
+
 static void describe_answer(const struct engine_answer *answer, char *text,
                             size_t size)
 {
-    bool granted = answer->to == ENGINE_ACQUIRE && answer->status == PERMIT_OK;
-    bool blocked = answer->status == PERMIT_E_WOULD_BLOCK ||
-                   answer->status == PERMIT_E_QUEUE_FULL;
+    bool succeeded = answer->status == PERMIT_OK;
     int used = snprintf(text, size, "%s: %s%s", event_names[answer->to],
                         status_name(answer->status),
                         cancel_names[answer->cancelled] == NULL
@@ -167,17 +255,16 @@ static void describe_answer(const struct engine_answer *answer, char *text,
 
     text += used;
     size -= (size_t)used;
-    if (granted) {
-        used = snprintf(text, size,
-                        " grant=%" PRIu64 " waited=%" PRId64 " hold=%" PRId64,
-                        answer->grant_id, answer->waited_ms, answer->hold_ms);
-        if (answer->slots != NULL) {
-            describe_slots(answer->slots, text + used, size - (size_t)used);
+    if (has_obstacle(answer->status)) {
+        describe_obstacle(&answer->obstacle, text, size);
+    } else if (answer->to == ENGINE_ACQUIRE && succeeded) {
+        if (answer->grant_id == 0) {
+            snprintf(text, size, " joined (%u) %.20s", answer->outcome_bytes,
+                     (const char *)answer->outcome);
+        } else {
+            describe_granted(answer, text, size);
         }
-    } else if (blocked) {
-        snprintf(text, size, " position=%" PRIu64 " in_the_way=%" PRIu64,
-                 answer->position, answer->permits_in_the_way);
-    } else if (answer->to == ENGINE_RENEW && answer->status == PERMIT_OK) {
+    } else if (answer->to == ENGINE_RENEW && succeeded) {
         snprintf(text, size, " hold=%" PRId64, answer->hold_ms);
     } else if (answer->to == ENGINE_POST) {
         snprintf(text, size, " available=%" PRIu64, answer->available);
@@ -195,10 +282,12 @@ char *transcript_effect(const struct engine_effect *effect,
         record = effect->record;
         snprintf(line, TRANSCRIPT_LINE_MAX,
                  "      %" PRIu64 " %s s%" PRIu64 " r%" PRIu64 " grant=%" PRIu64
-                 " permits=%u %s",
+                 " permits=%u %s%s%s%s",
                  record->seq, record_names[record->type], record->session_id,
                  record->request_id, record->grant_id, record->permits,
-                 record->semaphore);
+                 record->semaphore, record->consume ? " consume" : "",
+                 record->by_template ? " by template" : "",
+                 record->more ? " more" : "");
         return line;
     case ENGINE_EFFECT_ANSWER:
         describe_answer(&effect->answer, words, sizeof(words));
@@ -221,14 +310,46 @@ char *transcript_effect(const struct engine_effect *effect,
     return line;
 }
 
-static bool are_same_slots(const struct engine_answer *one,
-                           const struct engine_answer *other)
+static bool is_same_part(const struct engine_record *one,
+                         const struct engine_record *other)
 {
-    if (one->slots == NULL || other->slots == NULL) {
-        return one->slots == other->slots;
+    return strcmp(one->semaphore, other->semaphore) == 0 &&
+           one->permits == other->permits && one->consume == other->consume &&
+           memcmp(&one->slots, &other->slots, sizeof(one->slots)) == 0;
+}
+
+static bool is_same_grant(const struct engine_answer *one,
+                          const struct engine_answer *other)
+{
+    if (one->grant_id != other->grant_id ||
+        one->waited_ms != other->waited_ms || one->hold_ms != other->hold_ms ||
+        one->granted_count != other->granted_count ||
+        one->outcome_bytes != other->outcome_bytes ||
+        (one->outcome == NULL) != (other->outcome == NULL)) {
+        return false;
     }
-    return memcmp(one->slots, other->slots, sizeof(*one->slots)) == 0 &&
-           strcmp(one->semaphore, other->semaphore) == 0;
+    for (uint32_t i = 0; i < one->granted_count; i++) {
+        if (!is_same_part(&one->granted[i], &other->granted[i])) {
+            return false;
+        }
+    }
+    return one->outcome_bytes == 0 ||
+           memcmp(one->outcome, other->outcome, one->outcome_bytes) == 0;
+}
+
+bool transcript_is_same_obstacle(const struct engine_obstacle *one,
+                                 const struct engine_obstacle *other)
+{
+    if (one->semaphore == NULL || other->semaphore == NULL) {
+        return one->semaphore == other->semaphore;
+    }
+    return strcmp(one->semaphore, other->semaphore) == 0 &&
+           one->position == other->position &&
+           one->permits_in_the_way == other->permits_in_the_way &&
+           one->retry_after_ms == other->retry_after_ms &&
+           one->oldest_session_id == other->oldest_session_id &&
+           (one->oldest_session_id == 0 ||
+            one->oldest_hold_ns == other->oldest_hold_ns);
 }
 
 static bool is_same_answer(const struct engine_answer *one,
@@ -237,18 +358,13 @@ static bool is_same_answer(const struct engine_answer *one,
     if (one->to != other->to || one->status != other->status) {
         return false;
     }
-    if (one->status == PERMIT_E_WOULD_BLOCK ||
-        one->status == PERMIT_E_QUEUE_FULL) {
-        return one->position == other->position &&
-               one->permits_in_the_way == other->permits_in_the_way;
+    if (has_obstacle(one->status)) {
+        return transcript_is_same_obstacle(&one->obstacle, &other->obstacle);
     }
     if (one->status != PERMIT_OK) {
         return true;
     }
-    return (one->to != ENGINE_ACQUIRE ||
-            (one->grant_id == other->grant_id &&
-             one->waited_ms == other->waited_ms &&
-             one->hold_ms == other->hold_ms && are_same_slots(one, other))) &&
+    return (one->to != ENGINE_ACQUIRE || is_same_grant(one, other)) &&
            (one->to != ENGINE_CANCEL || one->cancelled == other->cancelled) &&
            (one->to != ENGINE_RENEW || one->hold_ms == other->hold_ms) &&
            (one->to != ENGINE_POST || one->available == other->available);

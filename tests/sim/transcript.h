@@ -10,7 +10,7 @@
 
 #include "engine.h"
 
-#define TRANSCRIPT_LINE_MAX 400
+#define TRANSCRIPT_LINE_MAX 1000
 
 /* Write one line without its end, NUL-terminated, and return line. */
 char *transcript_event(const struct engine_event *event,
@@ -22,5 +22,8 @@ char *transcript_effect(const struct engine_effect *effect,
  * not use are not looked at. Not for RECORD. */
 bool transcript_is_same(const struct engine_effect *one,
                         const struct engine_effect *other);
+
+bool transcript_is_same_obstacle(const struct engine_obstacle *one,
+                                 const struct engine_obstacle *other);
 
 #endif

@@ -9,8 +9,8 @@
 #include "random.h"
 
 /* Compares everything. Returns what differs, or NULL; constant. */
-const char *views_compare(const struct engine *engine, struct model *model,
-                          struct random *random);
+const char *views_compare(const struct engine *engine,
+                          const struct model *model, struct random *random);
 
 /* The same for an engine that was made with first_fence and restored from
  * records: without waiters and time. */

@@ -38,6 +38,17 @@ struct world {
     uint32_t sessions;        /* How many it keeps open. */
     uint32_t permits_max;
     uint32_t span_ms; /* Of waits, holds and graces. */
+    int64_t priority_step_ms;
+    uint32_t template_percent; /* Of names that templates make. */
+    uint32_t several_percent;  /* Of acquires of several semaphores. */
+    uint32_t rate_percent;     /* Of definitions. */
+    uint32_t bypass_percent;
+    uint32_t share_percent;
+    uint32_t shadow_percent;
+    uint32_t hopeless_percent;
+    uint32_t priority_percent; /* Of acquires. */
+    uint32_t join_percent;
+    struct engine_part parts[LIMIT_PARTS_MAX]; /* Of the latest event. */
     bool crowd;
     uint32_t event_weights[ENGINE_DRAIN + 1];
     uint32_t clock_weights[WORLD_CLOCKS];
@@ -46,15 +57,47 @@ struct world {
 /* Begins the world of a seed. */
 void world_init(struct world *world, uint64_t seed);
 
-/* Makes the next event. Its strings are constant. */
+/* Makes the next event. Its strings are constant, its parts the world's, until
+ * the next. */
 struct engine_event world_next(struct world *world, const struct model *model);
 
 /* The hash that the world gives to the body of a request. */
 uint64_t world_body_hash(uint64_t request_id);
 
-/* One of the names that semaphores may have, by its number below WORLD_NAMES.
- */
-#define WORLD_NAMES 8
+/* One of the names that semaphores may have, by its number below WORLD_NAMES:
+ * first those that are defined at the beginning, last those of templates. */
+#define WORLD_PLAIN_NAMES 8
+#define WORLD_TEMPLATES 3
+#define WORLD_NAMES 16
 const char *world_name(uint32_t number);
+
+/* The constant that is the same name; of one that is not in the list another.
+ */
+const char *world_same_name(const char *name);
+
+/* ------------------------------------------- shared by the parts of the world
+ */
+
+/* Fills the words of an event of event->type. */
+void world_make_words(struct world *world, const struct model *model,
+                      struct engine_event *event);
+
+/* The id of an acquire: of a grant, of a waiter, of a loss or of nothing. Sets
+ * the session, too, unless it is to be a foreign one. */
+uint64_t world_some_acquire(struct world *world, const struct model *model,
+                            uint64_t *session_id);
+void world_make_acquire(struct world *world, const struct model *model,
+                        struct engine_event *event);
+void world_make_release(struct world *world, const struct model *model,
+                        struct engine_event *event);
+void world_make_settle(struct world *world, const struct model *model,
+                       struct engine_event *event);
+
+/* Mostly a semaphore that is there, or would be made; kind 0 is any. */
+const char *world_some_name(struct world *world, const struct model *model,
+                            enum engine_kind kind);
+const char *world_name_to_define(struct world *world);
+uint32_t world_some_permits(struct world *world);
+int64_t world_some_ms(struct world *world);
 
 #endif

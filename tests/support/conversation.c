@@ -29,6 +29,9 @@ struct conversation *conversation_create(bool is_late,
         .max_sessions = 100,
         .max_semaphores = 100,
         .max_semaphores_with_slots = 20,
+        .max_semaphores_with_estimates = 20,
+        .max_template_semaphores = 20,
+        .max_template_semaphores_per_session = 10,
         .max_waiters = 20000,
         .max_grants = 20000,
         .max_lost = 100,
@@ -194,6 +197,9 @@ static void add_message(struct conversation *conversation, int number,
             add(conversation, " %s", message->granted.parts[i].semaphore);
             add_slots(conversation, message->granted.parts[i].slots,
                       message->granted.parts[i].slots_count);
+        }
+        if (message->granted.taken != 0) {
+            add(conversation, " taken %" PRIx32, message->granted.taken);
         }
     } else if (message->type == WIRE_JOINED) {
         add(conversation, " %.*s", (int)message->joined.outcome.length,

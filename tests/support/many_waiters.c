@@ -43,10 +43,10 @@ static void apply(struct engine_event event)
 /* In the middle those between have time-outs, all others none. */
 static void queue(uint32_t count)
 {
-    struct engine_event event = {.type = ENGINE_ACQUIRE};
+    const struct engine_part part = {.semaphore = "jobs", .permits = 1};
+    struct engine_event event = {.type = ENGINE_ACQUIRE,
+                                 .acquire = {.parts = &part, .parts_count = 1}};
 
-    event.acquire.semaphore = "jobs";
-    event.acquire.permits = 1;
     for (uint64_t id = 1; id <= count; id++) {
         uint64_t behind = id - count / 2;
 

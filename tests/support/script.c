@@ -2,6 +2,8 @@
 #include "script.h"
 
 #include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +15,9 @@ void script_init(struct script *script)
         .max_sessions = 64,
         .max_semaphores = 16,
         .max_semaphores_with_slots = 2,
+        .max_semaphores_with_estimates = 2,
+        .max_template_semaphores = 4,
+        .max_template_semaphores_per_session = 3,
         .max_waiters = 64,
         .max_grants = 64,
         .max_lost = 4,
@@ -67,6 +72,9 @@ static void take_effect(struct script *script,
                         const struct engine_effect *effect)
 {
     script->effects++;
+    if (effect->type == ENGINE_EFFECT_ANSWER) {
+        script->answer = effect->answer;
+    }
     if (script->is_quiet) {
         return;
     }
@@ -207,32 +215,67 @@ void script_drain(struct script *script)
     script_apply(script, &(struct engine_event){.type = ENGINE_DRAIN});
 }
 
-static struct engine_event acquire_event(const struct script *script,
-                                         int session, uint64_t request_id,
-                                         int64_t wait_ms)
+/* Names and permits of the parts: "jobs", "jobs 2", "jobs 2 api 1!", where "!"
+ * takes for good; "=5" after that expects so many permits. */
+static uint32_t parts_of(struct script *script, const char *text)
+{
+    uint32_t count = 0;
+    int length;
+
+    while (sscanf(text, " %128[^ !=]%n", script->names[count], &length) == 1) {
+        struct engine_part *part = &script->parts[count];
+        *part = (struct engine_part){.semaphore = script->names[count],
+                                     .permits = 1};
+        text += length;
+        if (sscanf(text, " %" SCNu32 "%n", &part->permits, &length) == 1) {
+            text += length;
+        }
+        part->consume = text[0] == '!';
+        text += part->consume ? 1 : 0;
+        if (sscanf(text, "=%" SCNu32 "%n", &part->expect_permits, &length) ==
+            1) {
+            text += length;
+        }
+        ck_assert_uint_lt(count++, LIMIT_PARTS_MAX);
+    }
+    return count;
+}
+
+struct engine_event script_acquire_event(struct script *script, int session,
+                                         uint64_t request_id, int64_t wait_ms,
+                                         const char *parts)
 {
     struct engine_event event =
         event_of(script, ENGINE_ACQUIRE, session, request_id);
 
-    event.acquire.semaphore = "jobs";
-    event.acquire.permits = 1;
+    event.acquire.parts_count = parts_of(script, parts);
+    event.acquire.parts = script->parts;
     event.acquire.wait_ms = wait_ms;
     return event;
+}
+
+void script_acquire_of(struct script *script, int session, uint64_t request_id,
+                       int64_t wait_ms, const char *parts)
+{
+    struct engine_event event =
+        script_acquire_event(script, session, request_id, wait_ms, parts);
+
+    script_apply(script, &event);
 }
 
 void script_acquire(struct script *script, int session, uint64_t request_id,
                     int64_t wait_ms)
 {
-    script_acquire_some(script, session, request_id, wait_ms, 1);
+    script_acquire_of(script, session, request_id, wait_ms, "jobs");
 }
 
 void script_acquire_some(struct script *script, int session,
                          uint64_t request_id, int64_t wait_ms, uint32_t permits)
 {
     struct engine_event event =
-        acquire_event(script, session, request_id, wait_ms);
+        script_acquire_event(script, session, request_id, wait_ms, "jobs");
 
-    event.acquire.permits = permits;
+    script->parts[0].permits = permits;
     script_apply(script, &event);
 }
 
@@ -240,19 +283,9 @@ void script_acquire_hold(struct script *script, int session,
                          uint64_t request_id, int64_t wait_ms, int64_t hold_ms)
 {
     struct engine_event event =
-        acquire_event(script, session, request_id, wait_ms);
+        script_acquire_event(script, session, request_id, wait_ms, "jobs");
 
     event.acquire.hold_ms = hold_ms;
-    script_apply(script, &event);
-}
-
-void script_acquire_of(struct script *script, int session, uint64_t request_id,
-                       int64_t wait_ms, const char *semaphore)
-{
-    struct engine_event event =
-        acquire_event(script, session, request_id, wait_ms);
-
-    event.acquire.semaphore = semaphore;
     script_apply(script, &event);
 }
 
@@ -260,10 +293,9 @@ void script_consume(struct script *script, int session, uint64_t request_id,
                     int64_t wait_ms, uint32_t permits)
 {
     struct engine_event event =
-        acquire_event(script, session, request_id, wait_ms);
+        script_acquire_event(script, session, request_id, wait_ms, "jobs 1!");
 
-    event.acquire.permits = permits;
-    event.acquire.consume = true;
+    script->parts[0].permits = permits;
     script_apply(script, &event);
 }
 
@@ -302,19 +334,54 @@ void script_cancel(struct script *script, int session, uint64_t request_id,
 void script_release(struct script *script, int session, uint64_t request_id,
                     uint64_t acquire_id)
 {
-    script_release_some(script, session, request_id, acquire_id, NULL, 0);
+    script_release_some(script, session, request_id, acquire_id, "");
 }
 
 void script_release_some(struct script *script, int session,
                          uint64_t request_id, uint64_t acquire_id,
-                         const char *semaphore, uint32_t permits)
+                         const char *parts)
 {
     struct engine_event event =
         event_of(script, ENGINE_RELEASE, session, request_id);
 
     event.release.acquire_id = acquire_id;
-    event.release.semaphore = semaphore;
-    event.release.permits = permits;
+    event.release.parts_count = parts_of(script, parts);
+    event.release.parts = script->parts;
+    script_apply(script, &event);
+}
+
+void script_release_with(struct script *script, int session,
+                         uint64_t request_id, uint64_t acquire_id,
+                         const char *outcome)
+{
+    struct engine_event event =
+        event_of(script, ENGINE_RELEASE, session, request_id);
+
+    event.release.acquire_id = acquire_id;
+    event.release.outcome = (const uint8_t *)outcome;
+    event.release.outcome_bytes = (uint32_t)strlen(outcome);
+    script_apply(script, &event);
+}
+
+void script_settle(struct script *script, int session, uint64_t request_id,
+                   uint64_t acquire_id, const char *actual)
+{
+    struct engine_event event =
+        event_of(script, ENGINE_SETTLE, session, request_id);
+
+    event.settle.acquire_id = acquire_id;
+    event.settle.actual_count = parts_of(script, actual);
+    event.settle.actual = script->parts;
+    script_apply(script, &event);
+}
+
+void script_why(struct script *script, int session, uint64_t request_id,
+                const char *parts)
+{
+    struct engine_event event =
+        script_acquire_event(script, session, request_id, 0, parts);
+
+    event.type = ENGINE_WHY;
     script_apply(script, &event);
 }
 
@@ -344,6 +411,46 @@ void script_slots(struct script *script, const char *semaphore,
                                                         ENGINE_FIELD_SLOTS,
                                               .permits = permits,
                                               .slots = slots});
+}
+
+/* X(key, field, member) */
+#define DEFINITION_KEYS(X)                                                     \
+    X("kind", KIND, kind)                                                      \
+    X("permits", PERMITS, permits)                                             \
+    X("max_queue", MAX_QUEUE, max_queue)                                       \
+    X("max_wait", MAX_WAIT, max_wait_ms)                                       \
+    X("hold", HOLD, hold_ms)                                                   \
+    X("slots", SLOTS, slots)                                                   \
+    X("rate", RATE, rate)                                                      \
+    X("per", PER_MS, per_ms)                                                   \
+    X("burst", BURST, burst)                                                   \
+    X("bypass", BYPASS, bypass)                                                \
+    X("per_session", PER_SESSION, per_session)                                 \
+    X("shadow", SHADOW, shadow)                                                \
+    X("refuse_hopeless", REFUSE_HOPELESS, refuse_hopeless)
+
+void script_define_as(struct script *script, const char *semaphore,
+                      const char *text)
+{
+    struct engine_definition definition = {0};
+    char key[32];
+    long long value;
+    int length;
+
+    for (; sscanf(text, " %31[a-z_]=%lld%n", key, &value, &length) == 2;
+         text += length) {
+#define X(name, field, member)                                                 \
+    if (strcmp(key, name) == 0) {                                              \
+        definition.fields |= ENGINE_FIELD_##field;                             \
+        definition.member = (__typeof__(definition.member))value;              \
+        continue;                                                              \
+    }
+        DEFINITION_KEYS(X)
+#undef X
+        ck_abort_msg("no field %s", key);
+    }
+    ck_assert_str_eq(text, "");
+    script_define(script, semaphore, &definition);
 }
 
 void script_define(struct script *script, const char *semaphore,

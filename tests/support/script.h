@@ -22,9 +22,13 @@ struct script {
     uint64_t now_ns;
     uint64_t session_ids[SCRIPT_SESSIONS_MAX]; /* By number; 0: never opened. */
     bool shows_records;
-    bool is_quiet;  /* Long runs: neither transcript nor records. */
+    bool is_quiet;        /* Long runs: neither transcript nor records. */
+    bool shows_obstacles; /* All of them; else of what has no retry. */
+    struct engine_part parts[LIMIT_PARTS_MAX]; /* Of the latest request. */
+    char names[LIMIT_PARTS_MAX + 1][LIMIT_NAME_BYTES_MAX + 1];
     uint64_t calls; /* Of engine_apply() and engine_continue(). */
     uint64_t effects;
+    struct engine_answer answer; /* The latest; what it points to is gone. */
     char *transcript;
     size_t transcript_bytes;
     struct engine_record *records;
@@ -59,8 +63,8 @@ void script_end(struct script *script, int session);
 void script_heard(struct script *script, int session);
 void script_drain(struct script *script);
 
-/* Of one permit of "jobs", or as the request says: name `semaphore` and
- * `permits` default to that. */
+/* Of one permit of "jobs", or of the parts that a text names: "jobs 2 api 1"; a
+ * "!" behind the permits takes them for good. */
 void script_acquire(struct script *script, int session, uint64_t request_id,
                     int64_t wait_ms);
 void script_acquire_some(struct script *script, int session,
@@ -69,7 +73,11 @@ void script_acquire_some(struct script *script, int session,
 void script_acquire_hold(struct script *script, int session,
                          uint64_t request_id, int64_t wait_ms, int64_t hold_ms);
 void script_acquire_of(struct script *script, int session, uint64_t request_id,
-                       int64_t wait_ms, const char *semaphore);
+                       int64_t wait_ms, const char *parts);
+/* To be changed and applied before the next request. */
+struct engine_event script_acquire_event(struct script *script, int session,
+                                         uint64_t request_id, int64_t wait_ms,
+                                         const char *parts);
 void script_consume(struct script *script, int session, uint64_t request_id,
                     int64_t wait_ms, uint32_t permits);
 void script_cancel(struct script *script, int session, uint64_t request_id,
@@ -78,7 +86,14 @@ void script_release(struct script *script, int session, uint64_t request_id,
                     uint64_t acquire_id);
 void script_release_some(struct script *script, int session,
                          uint64_t request_id, uint64_t acquire_id,
-                         const char *semaphore, uint32_t permits);
+                         const char *parts);
+void script_release_with(struct script *script, int session,
+                         uint64_t request_id, uint64_t acquire_id,
+                         const char *outcome);
+void script_settle(struct script *script, int session, uint64_t request_id,
+                   uint64_t acquire_id, const char *actual);
+void script_why(struct script *script, int session, uint64_t request_id,
+                const char *parts);
 
 void script_renew(struct script *script, int session, uint64_t request_id,
                   uint64_t acquire_id, int64_t hold_ms);
@@ -93,6 +108,9 @@ void script_counting(struct script *script, const char *semaphore,
 /* A bounded one, with or without slots. */
 void script_slots(struct script *script, const char *semaphore,
                   uint32_t permits, bool slots);
+/* Its fields as a text: "kind=3 rate=10 burst=20". */
+void script_define_as(struct script *script, const char *semaphore,
+                      const char *text);
 void script_define(struct script *script, const char *semaphore,
                    const struct engine_definition *definition);
 void script_delete(struct script *script, const char *semaphore, bool force,

@@ -71,14 +71,34 @@ static void print_slots(struct script *script, const struct engine_slots *slots)
     }
 }
 
+/* What is in the way, and where if that is not plain. */
+static void print_obstacle(struct script *script,
+                           const struct engine_answer *answer)
+{
+    const struct engine_obstacle *obstacle = &answer->obstacle;
+
+    if (obstacle->semaphore == NULL ||
+        (answer->status == PERMIT_E_TIMEOUT && !script->shows_obstacles)) {
+        return;
+    }
+    if (strcmp(obstacle->semaphore, "jobs") != 0) {
+        script_print(script, " at %s", obstacle->semaphore);
+    }
+    script_print(script, " position %" PRIu64 " lacks %" PRIu64,
+                 obstacle->position, obstacle->permits_in_the_way);
+    if (obstacle->retry_after_ms != 0) {
+        script_print(script, " retry %" PRIu64, obstacle->retry_after_ms);
+    }
+}
+
 static void print_answer(struct script *script,
                          const struct engine_effect *effect)
 {
     static const char *const outcomes[] = {"", "CANCELLED", "GRANTED",
                                            "NOT_FOUND"};
     const struct engine_answer *answer = &effect->answer;
-    bool is_granted =
-        answer->to == ENGINE_ACQUIRE && answer->status == PERMIT_OK;
+    bool is_granted = answer->to == ENGINE_ACQUIRE &&
+                      answer->status == PERMIT_OK && answer->outcome == NULL;
 
     ck_assert((answer->status == PERMIT_OK) == (answer->detail == NULL));
     ck_assert((answer->grant_id != 0) == is_granted);
@@ -90,12 +110,13 @@ static void print_answer(struct script *script,
     if (answer->hold_ms != 0) {
         script_print(script, " hold %" PRId64, answer->hold_ms);
     }
-    if (answer->slots != NULL) {
-        print_slots(script, answer->slots);
+    for (uint32_t i = 0; i < answer->granted_count; i++) {
+        print_slots(script, &answer->granted[i].slots);
     }
-    if (answer->position != 0) {
-        script_print(script, " position %" PRIu64 " lacks %" PRIu64,
-                     answer->position, answer->permits_in_the_way);
+    print_obstacle(script, answer);
+    if (answer->outcome != NULL) {
+        script_print(script, " outcome %.*s", (int)answer->outcome_bytes,
+                     (const char *)answer->outcome);
     }
     if (answer->to == ENGINE_CANCEL) {
         script_print(script, " %s", outcomes[answer->cancelled]);
@@ -111,7 +132,7 @@ static void print_record(struct script *script,
     static const char *const types[] = {
         "",        "DEFINED",  "DELETED", "SESSION_OPENED", "SESSION_ENDED",
         "GRANTED", "RELEASED", "REVOKED", "EXPIRED",        "POSTED",
-        "RENEWED"};
+        "RENEWED", "SETTLED"};
 
     script_print(script, " r%" PRIu64 " record %s", record->request_id,
                  types[record->type]);
@@ -130,8 +151,14 @@ static void print_record(struct script *script,
     if (record->consume) {
         script_print(script, " consume");
     }
+    if (record->by_template) {
+        script_print(script, " by template");
+    }
     if (record->loss != 0) {
         script_print(script, " loss %d", (int)record->loss);
+    }
+    if (record->more) {
+        script_print(script, " more");
     }
 }
 

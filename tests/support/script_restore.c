@@ -17,14 +17,42 @@ struct engine *script_restore(const struct script *script)
 }
 
 static void assert_same_slots(const struct engine *a, const struct engine *b,
-                              uint64_t grant_id)
+                              uint64_t grant_id, const char *semaphore)
 {
     uint32_t of_a[LIMIT_SLOTS_MAX] = {0};
     uint32_t of_b[LIMIT_SLOTS_MAX] = {0};
 
-    ck_assert_uint_eq(engine_view_slots(a, grant_id, of_a),
-                      engine_view_slots(b, grant_id, of_b));
+    ck_assert_uint_eq(engine_view_slots(a, grant_id, semaphore, of_a),
+                      engine_view_slots(b, grant_id, semaphore, of_b));
     ck_assert_mem_eq(of_a, of_b, sizeof(of_a));
+}
+
+static void assert_same_parts(const struct engine_grant_view *a,
+                              const struct engine_grant_view *b)
+{
+    ck_assert_uint_eq(a->parts_count, b->parts_count);
+    for (uint32_t i = 0; i < a->parts_count; i++) {
+        ck_assert_str_eq(a->parts[i].semaphore, b->parts[i].semaphore);
+        ck_assert_uint_eq(a->parts[i].permits, b->parts[i].permits);
+    }
+}
+
+static void assert_same_definition(const struct engine_definition *a,
+                                   const struct engine_definition *b)
+{
+    ck_assert_int_eq(a->kind, b->kind);
+    ck_assert_uint_eq(a->permits, b->permits);
+    ck_assert_uint_eq(a->rate, b->rate);
+    ck_assert_uint_eq(a->burst, b->burst);
+    ck_assert_uint_eq(a->per_ms, b->per_ms);
+    ck_assert_uint_eq(a->bypass, b->bypass);
+    ck_assert_uint_eq(a->per_session, b->per_session);
+    ck_assert_uint_eq(a->max_queue, b->max_queue);
+    ck_assert_int_eq(a->max_wait_ms, b->max_wait_ms);
+    ck_assert_int_eq(a->hold_ms, b->hold_ms);
+    ck_assert_int_eq(a->slots, b->slots);
+    ck_assert_int_eq(a->shadow, b->shadow);
+    ck_assert_int_eq(a->refuse_hopeless, b->refuse_hopeless);
 }
 
 static void assert_same_holders(const struct engine *a, const struct engine *b,
@@ -46,10 +74,10 @@ static void assert_same_holders(const struct engine *a, const struct engine *b,
             ck_assert_uint_eq(of_a.grant_id, of_b.grant_id);
             ck_assert_uint_eq(of_a.session_id, of_b.session_id);
             ck_assert_uint_eq(of_a.acquire_id, of_b.acquire_id);
-            ck_assert_uint_eq(of_a.permits, of_b.permits);
+            assert_same_parts(&of_a, &of_b);
             ck_assert_int_eq(of_a.waited_ms, of_b.waited_ms);
             ck_assert_int_eq(of_a.lost, of_b.lost);
-            assert_same_slots(a, b, of_a.grant_id);
+            assert_same_slots(a, b, of_a.grant_id, semaphore);
         }
     }
 }
@@ -76,16 +104,12 @@ void script_assert_same(const struct engine *a, const struct engine *b)
             break;
         }
         ck_assert(engine_view_semaphore(b, view.name, &other));
-        ck_assert_int_eq(view.definition.kind, other.definition.kind);
-        ck_assert_uint_eq(view.definition.permits, other.definition.permits);
-        ck_assert_uint_eq(view.definition.max_queue,
-                          other.definition.max_queue);
-        ck_assert_int_eq(view.definition.max_wait_ms,
-                         other.definition.max_wait_ms);
-        ck_assert_int_eq(view.definition.hold_ms, other.definition.hold_ms);
-        ck_assert_int_eq(view.definition.slots, other.definition.slots);
+        assert_same_definition(&view.definition, &other.definition);
+        ck_assert_uint_eq(view.template_bytes, other.template_bytes);
         ck_assert_uint_eq(view.held, other.held);
-        ck_assert_uint_eq(view.available, other.available);
+        if (view.definition.kind != ENGINE_RATE) { /* Tokens start anew. */
+            ck_assert_uint_eq(view.available, other.available);
+        }
         ck_assert_uint_eq(view.fence, other.fence);
         ck_assert_uint_eq(view.grants_total, other.grants_total);
         ck_assert_mem_eq(view.lost_total, other.lost_total,

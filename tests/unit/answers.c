@@ -8,7 +8,7 @@ static struct answers answers;
 
 static void setup(void)
 {
-    answers_init(&answers, 4);
+    answers_init(&answers, 4, 10);
 }
 
 static void teardown(void)
@@ -50,6 +50,62 @@ START_TEST(the_same_id_and_body_gets_the_first_answer)
     end(7);
     ck_assert_int_eq(find(7, 70), ANSWERS_ANSWERED);
     ck_assert_int_eq(find(7, 71), ANSWERS_CONFLICT);
+}
+END_TEST
+
+/* Answers with an outcome of so many bytes. */
+static void join(uint64_t id, uint32_t bytes)
+{
+    struct answer answer = {.to = ENGINE_ACQUIRE, .is_joined = true};
+
+    answer.outcome = outcome_create((const uint8_t *)"0123456789ab", bytes);
+    ck_assert_ptr_nonnull(answer.outcome);
+    begin(id);
+    answers_end(&answers, id, &answer);
+}
+
+START_TEST(outcomes_are_kept_up_to_so_many_bytes)
+{
+    const struct answer *answer;
+
+    begin(1);
+    end(1);
+    join(2, 6);
+    join(3, 4);
+    ck_assert_int_eq(answers_find(&answers, 2, 20, &answer), ANSWERS_ANSWERED);
+    ck_assert_mem_eq(answer->outcome->bytes, "012345", 6);
+    join(4, 5); /* The oldest makes room, and other answers stay. */
+    ck_assert_int_eq(find(2, 20), ANSWERS_STALE);
+    ck_assert_int_eq(answers_find(&answers, 3, 30, &answer), ANSWERS_ANSWERED);
+    ck_assert_int_eq(answers_find(&answers, 4, 40, &answer), ANSWERS_ANSWERED);
+    ck_assert_int_eq(find(1, 10), ANSWERS_ANSWERED);
+    join(5, 11); /* More than fits. */
+    ck_assert_int_eq(find(5, 50), ANSWERS_STALE);
+    ck_assert_int_eq(find(4, 40), ANSWERS_STALE);
+    ck_assert_uint_eq(answers.outcomes_bytes, 0);
+}
+END_TEST
+
+START_TEST(an_outcome_that_is_forgotten_counts_no_more)
+{
+    const struct answer *answer;
+
+    begin(1);
+    join(2, 10);
+    answers_forget(&answers, 3);
+    ck_assert_uint_eq(answers.outcomes_bytes, 0);
+    for (uint64_t id = 3; id < 8; id++) { /* Four are kept. */
+        join(id, 2);
+    }
+    ck_assert_uint_eq(answers.outcomes_bytes, 8);
+    answers_end(
+        &answers, 1,
+        &(struct answer){.is_joined = true,
+                         .outcome = outcome_create((const uint8_t *)"", 0)});
+    begin(8);
+    answers_end(&answers, 8, NULL); /* As without memory. */
+    ck_assert_int_eq(find(8, 80), ANSWERS_STALE);
+    ck_assert_int_eq(answers_find(&answers, 7, 70, &answer), ANSWERS_ANSWERED);
 }
 END_TEST
 
@@ -153,6 +209,8 @@ int main(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, the_same_id_and_body_gets_the_first_answer);
+    tcase_add_test(tcase, outcomes_are_kept_up_to_so_many_bytes);
+    tcase_add_test(tcase, an_outcome_that_is_forgotten_counts_no_more);
     tcase_add_test(tcase, an_id_that_is_not_above_all_earlier_ones_is_stale);
     tcase_add_test(tcase, what_the_client_has_is_forgotten);
     tcase_add_test(tcase, only_the_latest_are_kept);

@@ -62,9 +62,45 @@ static const struct {
     {"data_dir: /tmp/x\n", "data_dir is not served yet"},
     {"session: {linger: inf}\n", "session.linger: must be"},
     {"http: {write: true}\n", "write is not served yet"},
-    {"semaphores: [{name: a, bypass: 2}]\n", "bypass is not served yet"},
-    {"semaphores: [{name: a, kind: rate}]\n", "rate is not served yet"},
-    {"semaphores: [{name: 'a/*'}]\n", "templates are not served yet"},
+    {"semaphores: [{name: a, durable: false}]\n", "durable is not served yet"},
+    {"semaphores: [{name: 'a*b'}]\n", "semaphores[0] (a*b): '*' is only for"},
+    {"semaphores: [{name: '*'}]\n", "a template has something before"},
+    {"semaphores: [{name: a, kind: mutex}]\n", "kind: must be bounded, count"},
+    {"semaphores: [{name: a, kind: rate}]\n", "rate, burst: must be there"},
+    {"semaphores: [{name: a, kind: rate, rate: 5/s}]\n", "rate, burst: must"},
+    {"semaphores: [{name: a, kind: rate, burst: 5}]\n", "rate, burst: must"},
+    {"semaphores: [{name: a, rate: 5/s}]\n", "rate, burst: must not be there"},
+    {"semaphores: [{name: a, burst: 5}]\n", "rate, burst: must not be there"},
+    {"semaphores: [{name: a, kind: rate, rate: 0/s, burst: 1}]\n",
+     "rate: must be of 1 to 2147483647 tokens"},
+    {"semaphores: [{name: a, kind: rate, rate: -1/s, burst: 1}]\n",
+     "rate: must be N/UNIT"},
+    {"semaphores: [{name: a, kind: rate, rate: 2147483648/s, burst: 1}]\n",
+     "rate: must be of 1"},
+    {"semaphores: [{name: a, kind: rate, rate: 5/367d, burst: 1}]\n",
+     "rate: must be per 1ms to 366d"},
+    {"semaphores: [{name: a, kind: rate, rate: 5/0s, burst: 1}]\n",
+     "rate: must be per 1ms to 366d"},
+    {"semaphores: [{name: a, kind: rate, rate: 5/s, burst: 0}]\n",
+     "burst: must be a whole number of 1 to 2147483647"},
+    {"semaphores: [{name: a, kind: rate, rate: 5/s, burst: 1, permits: 1}]\n",
+     "permits: must not be there for kind rate"},
+    {"semaphores: [{name: a, kind: rate, rate: 5/s, burst: 1,\n"
+     "              per_session: 1}]\n",
+     "per_session: must not be there for kind rate"},
+    {"semaphores: [{name: a, kind: rate, rate: 5/s, burst: 1, slots: true}]\n",
+     "slots: must be"},
+    {"semaphores: [{name: a, bypass: 65536}]\n", "of 0 to 65535"},
+    {"semaphores: [{name: a, per_session: 0}]\n",
+     "per_session: must be a whole number of 1 to 2147483647, or inf"},
+    {"semaphores: [{name: a, shadow: 1}]\n", "shadow: must be true or false"},
+    {"semaphores: [{name: a, shadow: true, slots: true}]\n",
+     "shadow: must be false for"},
+    {"semaphores: [{name: a, shadow: true, kind: counting}]\n",
+     "shadow: must be false for"},
+    {"semaphores: [{name: a, refuse_hopeless: maybe}]\n", "refuse_hopeless: "},
+    {"priority_step: 366d\n", "priority_step: must be a duration"},
+    {"limits: {max_templated: 0}\n", "limits.max_templated: must be"},
     {"semaphores: [{permits: 1}]\n", "name"},
     {"semaphores: [{name: 'a b'}]\n", "semaphores[0] (a b): "},
     {"semaphores: [{name: a}, {name: b}, {name: a}]\n",
@@ -211,6 +247,48 @@ START_TEST(values_are_read_with_their_units)
 }
 END_TEST
 
+START_TEST(policies_rates_and_templates_are_read)
+{
+    struct config *config =
+        load("priority_step: 500ms\n"
+             "limits: {max_templated: 7, max_templated_per_session: 3,\n"
+             "         max_semaphores_with_estimates: 5}\n"
+             "semaphores:\n"
+             "  - {name: api, kind: rate, rate: 5/250ms, burst: 100,\n"
+             "     shadow: true}\n"
+             "  - {name: 'team/*', permits: 4, bypass: 2, per_session: 3,\n"
+             "     refuse_hopeless: true}\n"
+             "  - {name: plain, per_session: inf}\n");
+    const struct engine_definition *api =
+        &config_find(config, "api")->definition;
+    const struct engine_definition *team =
+        &config_find(config, "team/*")->definition;
+    const struct engine_definition *plain =
+        &config_find(config, "plain")->definition;
+
+    ck_assert_int_eq(config->priority_step_ms, 500);
+    ck_assert_uint_eq(config->engine_limits.max_template_semaphores, 7);
+    ck_assert_uint_eq(config->engine_limits.max_template_semaphores_per_session,
+                      3);
+    ck_assert_uint_eq(config->engine_limits.max_semaphores_with_estimates, 5);
+    ck_assert_int_eq(api->kind, ENGINE_RATE);
+    ck_assert_uint_eq(api->permits, 0);
+    ck_assert_uint_eq(api->rate, 5);
+    ck_assert_uint_eq(api->per_ms, 250);
+    ck_assert_uint_eq(api->burst, 100);
+    ck_assert(api->shadow);
+    ck_assert_uint_eq(api->fields & ENGINE_FIELD_PERMITS, 0);
+    ck_assert_uint_eq(team->bypass, 2);
+    ck_assert_uint_eq(team->per_session, 3);
+    ck_assert(team->refuse_hopeless);
+    ck_assert_uint_eq(team->fields & ENGINE_FIELD_RATE, 0);
+    ck_assert_uint_eq(plain->per_session, 0);
+    ck_assert(!config_same_definition(team, plain));
+    ck_assert(config_same_definition(team, team));
+    config_destroy(config);
+}
+END_TEST
+
 START_TEST(a_flag_wins_over_environment_over_later_file_over_file)
 {
     struct config_flags flags = {.file = file};
@@ -253,7 +331,11 @@ START_TEST(what_is_printed_is_read_back_the_same)
 {
     struct config *config =
         load("semaphores: [{name: a, permits: 3, hold: 1.5s},\n"
-             "             {name: b, permits: 1024, slots: true}]\n"
+             "             {name: b, permits: 1024, slots: true},\n"
+             "             {name: c, kind: counting, permits: 0},\n"
+             "             {name: d, kind: rate, rate: 1/7d, burst: 3},\n"
+             "             {name: 'e/*', bypass: 3, per_session: 4,\n"
+             "              shadow: true, refuse_hopeless: true}]\n"
              "http: {listen: null}\nsession: {timeout: 20s}\n");
     struct config *again;
     char text[8192] = "";
@@ -268,6 +350,8 @@ START_TEST(what_is_printed_is_read_back_the_same)
     ck_assert_int_eq(fclose(out), 0);
     ck_assert_str_eq(text, text_again);
     ck_assert_ptr_nonnull(strstr(text, "slots: true"));
+    ck_assert_ptr_nonnull(strstr(text, "rate: 1/7d, burst: 3"));
+    ck_assert_ptr_nonnull(strstr(text, "bypass: 3, per_session: 4"));
     config_destroy(config);
     config_destroy(again);
 }
@@ -309,6 +393,7 @@ int main(void)
     tcase_add_test(tcase, a_file_that_is_not_there_is_named);
     tcase_add_test(tcase, without_a_file_all_has_its_default);
     tcase_add_test(tcase, values_are_read_with_their_units);
+    tcase_add_test(tcase, policies_rates_and_templates_are_read);
     tcase_add_test(tcase,
                    a_flag_wins_over_environment_over_later_file_over_file);
     tcase_add_test(tcase, what_is_printed_is_read_back_the_same);

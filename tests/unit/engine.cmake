@@ -7,7 +7,8 @@ target_include_directories(engine_script
 target_link_libraries(engine_script PUBLIC permitd_engine PkgConfig::CHECK
                                     PRIVATE permitd_flags)
 
-foreach(name acquire release session linger define slots restore view limits)
+foreach(name acquire release session linger define slots restore view limits
+             rates settle parts policies waits templates join shadow why)
   permit_test(engine_${name} LIBS engine_script)
 endforeach()
 target_link_options(test_engine_limits PRIVATE -Wl,--wrap=calloc)

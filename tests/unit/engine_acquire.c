@@ -52,12 +52,13 @@ START_TEST(each_change_is_recorded_before_it_is_told)
     script_acquire(&script, 1, 11, 0);
     script_acquire(&script, 2, 21, -1);
     script_release(&script, 1, 12, 11);
-    script_expect(&script, "[   0] s1 r11 record GRANTED jobs permits 1\n"
-                           "[   0] s1 r11 GRANTED\n"
-                           "[   0] s1 r12 record RELEASED of r11 permits 1\n"
-                           "[   0] s1 r12 OK\n"
-                           "[   0] s2 r21 record GRANTED jobs permits 1\n"
-                           "[   0] s2 r21 GRANTED\n");
+    script_expect(&script,
+                  "[   0] s1 r11 record GRANTED jobs permits 1\n"
+                  "[   0] s1 r11 GRANTED\n"
+                  "[   0] s1 r12 record RELEASED jobs of r11 permits 1\n"
+                  "[   0] s1 r12 OK\n"
+                  "[   0] s2 r21 record GRANTED jobs permits 1\n"
+                  "[   0] s2 r21 GRANTED\n");
 }
 END_TEST
 
@@ -280,25 +281,31 @@ static const struct {
     {"jobs", LIMIT_PERMITS_MAX, false, 0, false, "[   0] s1 r11 IMPOSSIBLE\n"},
     {"jobs", 1, false, 1, false, "[   0] s1 r11 GRANTED\n"},
     {"pool", LIMIT_PERMITS_MAX, false, 2, false,
-     "[   0] s1 r11 WOULD_BLOCK position 1 lacks 2147483645\n"},
+     "[   0] s1 r11 WOULD_BLOCK at pool position 1 lacks 2147483645\n"},
     {"pool", 2, false, 3, false, "[   0] s1 r11 LIMIT_MISMATCH\n"},
     {"pool", 2, true, 0, false, "[   0] s1 r11 GRANTED\n"},
 };
 
 START_TEST(refusals_are_checked_in_one_order)
 {
-    struct engine_event event = {.type = ENGINE_ACQUIRE, .request_id = 11};
+    const struct engine_part part = {
+        .semaphore = refusal_cases[_i].semaphore,
+        .permits = refusal_cases[_i].permits,
+        .expect_permits = refusal_cases[_i].expect_permits,
+        .consume = refusal_cases[_i].consume,
+    };
+    struct engine_event event = {
+        .type = ENGINE_ACQUIRE,
+        .session_id = script.session_ids[1],
+        .request_id = 11,
+        .acquire = {.parts = &part, .parts_count = 1},
+    };
 
     script_counting(&script, "pool", 2);
     if (refusal_cases[_i].drain) {
         script_drain(&script);
     }
     script_forget(&script);
-    event.session_id = script.session_ids[1];
-    event.acquire.semaphore = refusal_cases[_i].semaphore;
-    event.acquire.permits = refusal_cases[_i].permits;
-    event.acquire.consume = refusal_cases[_i].consume;
-    event.acquire.expect_permits = refusal_cases[_i].expect_permits;
     script_apply(&script, &event);
     script_expect(&script, refusal_cases[_i].expected);
 }
@@ -319,14 +326,15 @@ static const struct {
 START_TEST(durations_are_kept_as_asked_or_saturate)
 {
     struct engine_waiter_view waiter;
+    struct engine_obstacle obstacle;
     struct engine_grant_view grant;
     int64_t wait_ms = duration_cases[_i].wait_ms;
 
     script.now_ns = 1;
     script_acquire_hold(&script, 1, 11, 0, wait_ms == -1 ? 0 : wait_ms);
     script_acquire(&script, 2, 21, wait_ms);
-    ck_assert(
-        engine_view_waiter(script.engine, script.session_ids[2], 21, &waiter));
+    ck_assert(engine_view_waiter(script.engine, script.session_ids[2], 21,
+                                 &waiter, &obstacle));
     ck_assert_uint_eq(waiter.deadline_ns, duration_cases[_i].deadline_ns);
     ck_assert(
         engine_view_grant(script.engine, script.session_ids[1], 11, &grant));

@@ -35,63 +35,37 @@ START_TEST(a_definition_without_fields_makes_a_bounded_one_of_one)
 }
 END_TEST
 
-#define ALL_FIELDS 63
-
 /* `first` makes it, `second` changes it: is that allowed? */
 static const struct {
-    struct engine_definition first;
-    struct engine_definition second;
+    const char *first;
+    const char *second;
     const char *expected;
 } definition_cases[] = {
-    {{ALL_FIELDS, ENGINE_BOUNDED, 0, 1, -1, 0, false}, {0}, "INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, LIMIT_PERMITS_MAX, 0, -1, 0, false},
-     {0},
-     "OK"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, LIMIT_PERMITS_MAX + 1, 0, -1, 0, false},
-     {0},
-     "INVALID"},
-    {{ALL_FIELDS, ENGINE_COUNTING, 0, 1, -1, 0, false}, {0}, "OK"},
-    {{ALL_FIELDS, ENGINE_COUNTING, LIMIT_PERMITS_MAX + 1, 1, -1, 0, false},
-     {0},
-     "INVALID"},
-    {{ALL_FIELDS, (enum engine_kind)3, 1, 1, -1, 0, false}, {0}, "INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, 1, 1, -2, 0, false}, {0}, "INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, 1, 1, 0, -1, false}, {0}, "INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, 1, 1, 0, INT64_MAX, false}, {0}, "OK"},
-    {{ALL_FIELDS, ENGINE_COUNTING, 5, 1, -1, 0, false},
-     {ENGINE_FIELD_PERMITS, 0, 6, 0, 0, 0, false},
-     "OK INVALID"},
-    {{ALL_FIELDS, ENGINE_COUNTING, 5, 1, -1, 0, false},
-     {ENGINE_FIELD_PERMITS, 0, 5, 0, 0, 0, false},
-     "OK OK"},
-    {{ALL_FIELDS, ENGINE_COUNTING, 5, 1, -1, 0, false},
-     {ENGINE_FIELD_KIND, ENGINE_BOUNDED, 0, 0, 0, 0, false},
-     "OK INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, 5, 1, -1, 0, false},
-     {ENGINE_FIELD_KIND, ENGINE_COUNTING, 0, 0, 0, 0, false},
-     "OK INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, 5, 1, -1, 0, false},
-     {ENGINE_FIELD_PERMITS, 0, 0, 0, 0, 0, false},
-     "OK INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, 5, 1, -1, 0, false},
-     {ENGINE_FIELD_PERMITS, 0, 6, 0, 0, 0, false},
-     "OK OK"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, LIMIT_SLOTS_MAX, 1, -1, 0, true}, {0}, "OK"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, LIMIT_SLOTS_MAX + 1, 1, -1, 0, true},
-     {0},
-     "INVALID"},
-    {{ALL_FIELDS, ENGINE_COUNTING, 5, 1, -1, 0, true}, {0}, "INVALID"},
-    {{ALL_FIELDS, ENGINE_COUNTING, 5, 1, -1, 0, false},
-     {ENGINE_FIELD_SLOTS, 0, 0, 0, 0, 0, true},
-     "OK INVALID"},
-    {{ALL_FIELDS, ENGINE_BOUNDED, 5, 1, -1, 0, true},
-     {ENGINE_FIELD_PERMITS, 0, LIMIT_SLOTS_MAX + 1, 0, 0, 0, false},
-     "OK INVALID"},
+    {"permits=0", NULL, "INVALID"},
+    {"permits=2147483647 max_queue=0", NULL, "OK"},
+    {"permits=2147483648", NULL, "INVALID"},
+    {"kind=2 permits=0", NULL, "OK"},
+    {"kind=2 permits=2147483648", NULL, "INVALID"},
+    {"kind=4", NULL, "INVALID"},
+    {"max_wait=-2", NULL, "INVALID"},
+    {"max_wait=0 hold=-1", NULL, "INVALID"},
+    {"max_wait=0 hold=9223372036854775807", NULL, "OK"},
+    {"kind=2 permits=5", "permits=6", "OK INVALID"},
+    {"kind=2 permits=5", "permits=5", "OK OK"},
+    {"kind=2 permits=5", "kind=1", "OK INVALID"},
+    {"permits=5", "kind=2", "OK INVALID"},
+    {"permits=5", "permits=0", "OK INVALID"},
+    {"permits=5", "permits=6", "OK OK"},
+    {"permits=1024 slots=1", NULL, "OK"},
+    {"permits=1025 slots=1", NULL, "INVALID"},
+    {"kind=2 permits=5 slots=1", NULL, "INVALID"},
+    {"kind=2 permits=5", "slots=1", "OK INVALID"},
+    {"permits=5 slots=1", "permits=1025", "OK INVALID"},
 };
 
 START_TEST(a_definition_that_makes_no_sense_changes_nothing)
 {
-    const struct engine_definition *second = &definition_cases[_i].second;
+    const char *second = definition_cases[_i].second;
     char expected[100] = "";
     char status[16] = "";
     char other[16] = "";
@@ -99,19 +73,169 @@ START_TEST(a_definition_that_makes_no_sense_changes_nothing)
         sscanf(definition_cases[_i].expected, "%15s %15s", status, other);
     struct engine_semaphore_view view;
 
-    script_define(&script, "jobs", &definition_cases[_i].first);
+    script_define_as(&script, "jobs", definition_cases[_i].first);
     (void)snprintf(expected, sizeof(expected), "[   0] s0 r1 %s\n", status);
     script_expect(&script, expected);
     if (words == 2) {
-        script_define(&script, "jobs", second);
+        script_define_as(&script, "jobs", second);
         (void)snprintf(expected, sizeof(expected), "[   0] s0 r1 %s\n", other);
         script_expect(&script, expected);
-        ck_assert_uint_eq(script_view(&script, "jobs").definition.permits,
-                          strcmp(other, "OK") == 0 ? second->permits : 5);
+        ck_assert_uint_eq(
+            script_view(&script, "jobs").definition.permits,
+            strcmp(second, "permits=6") == 0 && strcmp(other, "OK") == 0 ? 6
+                                                                         : 5);
     } else {
         ck_assert(engine_view_semaphore(script.engine, "jobs", &view) ==
                   (strcmp(status, "OK") == 0));
     }
+}
+END_TEST
+
+/* What is said of each definition that makes no sense: `first` alone, or
+ * `second` once first is there, with a grant out of it. */
+static const struct {
+    const char *first;
+    const char *second;
+    enum permit_status status;
+    const char *detail;
+} message_cases[] = {
+    {"kind=0", NULL, PERMIT_E_INVALID, "no such kind of semaphore"},
+    {"permits=5", "kind=3", PERMIT_E_INVALID,
+     "the kind cannot change: delete the semaphore first"},
+    {"permits=2147483648", NULL, PERMIT_E_INVALID,
+     "permits are at most 2147483647"},
+    {"permits=0", NULL, PERMIT_E_INVALID,
+     "a bounded semaphore has at least 1 permit"},
+    {"hold=-1", NULL, PERMIT_E_INVALID, "a duration is negative"},
+    {"kind=2 permits=5", "permits=4", PERMIT_E_INVALID,
+     "a counting semaphore is not resized: post or consume"},
+    {"kind=3 rate=1 slots=1", NULL, PERMIT_E_INVALID,
+     "only a bounded semaphore has slots"},
+    {"permits=1025 slots=1", NULL, PERMIT_E_INVALID,
+     "a semaphore with slots has at most 1024 permits"},
+    {"permits=5", "rate=1", PERMIT_E_INVALID,
+     "only a semaphore of kind rate has rate, per and burst"},
+    {"kind=2 per=1000", NULL, PERMIT_E_INVALID,
+     "only a semaphore of kind rate has rate, per and burst"},
+    {"burst=1", NULL, PERMIT_E_INVALID,
+     "only a semaphore of kind rate has rate, per and burst"},
+    {"kind=3 rate=1 permits=1", NULL, PERMIT_E_INVALID,
+     "a rate has no permits: set its burst"},
+    {"kind=3", NULL, PERMIT_E_INVALID,
+     "a rate is 1 to 2147483647 tokens per period"},
+    {"kind=3 rate=2147483648 burst=1", NULL, PERMIT_E_INVALID,
+     "a rate is 1 to 2147483647 tokens per period"},
+    {"kind=3 rate=2147483647 per=31622400000 burst=1", NULL, PERMIT_OK, NULL},
+    {"kind=3 rate=1 per=31622400001", NULL, PERMIT_E_INVALID,
+     "the period of a rate is 1 ms to 366 days"},
+    {"kind=3 rate=1 per=0", NULL, PERMIT_E_INVALID,
+     "the period of a rate is 1 ms to 366 days"},
+    {"kind=3 rate=1 burst=2147483648", NULL, PERMIT_E_INVALID,
+     "the burst of a rate is 1 to 2147483647 tokens"},
+    {"kind=3 rate=1", "burst=0", PERMIT_E_INVALID,
+     "the burst of a rate is 1 to 2147483647 tokens"},
+    {"kind=3 rate=1 per_session=1", NULL, PERMIT_E_INVALID,
+     "a rate has no shares of sessions"},
+    {"bypass=65535", NULL, PERMIT_OK, NULL},
+    {"bypass=65536", NULL, PERMIT_E_INVALID, "bypass is at most 65535"},
+    {"per_session=2147483647", NULL, PERMIT_OK, NULL},
+    {"per_session=2147483648", NULL, PERMIT_E_INVALID,
+     "per_session is at most 2147483647"},
+    {"kind=2 shadow=1", NULL, PERMIT_E_INVALID,
+     "shadow is for bounded semaphores without slots, and rates"},
+    {"slots=1", "shadow=1", PERMIT_E_INVALID,
+     "shadow is for bounded semaphores without slots, and rates"},
+    {"permits=5", "slots=1", PERMIT_E_CONFLICT,
+     "grants are out: slots change only when none is"},
+};
+
+START_TEST(a_bad_definition_is_told_what_is_wrong)
+{
+    const char *second = message_cases[_i].second;
+    struct engine_semaphore_view before;
+    struct engine_semaphore_view after;
+
+    script_define_as(&script, "jobs", message_cases[_i].first);
+    if (second != NULL) {
+        ck_assert_int_eq(script.answer.status, PERMIT_OK);
+        script_acquire(&script, 1, 11, 0);
+        before = script_view(&script, "jobs");
+        script_define_as(&script, "jobs", second);
+        after = script_view(&script, "jobs");
+        ck_assert_int_eq(after.definition.kind, before.definition.kind);
+        ck_assert_uint_eq(after.definition.permits, before.definition.permits);
+        ck_assert_uint_eq(after.definition.rate, before.definition.rate);
+        ck_assert_uint_eq(after.definition.burst, before.definition.burst);
+        ck_assert_int_eq(after.definition.slots, before.definition.slots);
+        ck_assert_int_eq(after.definition.shadow, before.definition.shadow);
+    }
+    ck_assert_int_eq(script.answer.status, message_cases[_i].status);
+    ck_assert_pstr_eq(script.answer.detail, message_cases[_i].detail);
+}
+END_TEST
+
+/* 16 semaphores, 2 of them with slots, 2 with estimates. */
+START_TEST(too_many_semaphores_are_told_which_limit_to_raise)
+{
+    script_define_as(&script, "a", "slots=1 refuse_hopeless=1");
+    script_define_as(&script, "b*", "slots=1 refuse_hopeless=1");
+    script_define_as(&script, "c", "");
+    script_define_as(&script, "c", "slots=1");
+    ck_assert_int_eq(script.answer.status, PERMIT_E_TOO_MANY);
+    ck_assert_str_eq(script.answer.detail,
+                     "the daemon has too many semaphores with slots: delete "
+                     "some, or raise max_semaphores_with_slots");
+    script_define_as(&script, "c", "refuse_hopeless=1");
+    ck_assert_int_eq(script.answer.status, PERMIT_E_TOO_MANY);
+    ck_assert_str_eq(script.answer.detail,
+                     "the daemon has too many semaphores that refuse the "
+                     "hopeless: raise max_semaphores_with_estimates");
+    script_define_as(&script, "r", "kind=3 rate=1 refuse_hopeless=1");
+    ck_assert_int_eq(script.answer.status, PERMIT_OK); /* Needs no holds. */
+    script_define_as(&script, "b*", "refuse_hopeless=0");
+    script_define_as(&script, "c", "refuse_hopeless=1");
+    ck_assert_int_eq(script.answer.status, PERMIT_OK);
+    for (char name[] = "d"; name[0] <= 'o'; name[0]++) {
+        script_define_as(&script, name, "");
+        ck_assert_int_eq(script.answer.status, PERMIT_OK);
+    }
+    script_define_as(&script, "p", "");
+    ck_assert_int_eq(script.answer.status, PERMIT_E_TOO_MANY);
+    ck_assert_str_eq(script.answer.detail,
+                     "the daemon has too many semaphores: delete some, or "
+                     "raise max_semaphores");
+}
+END_TEST
+
+/* Where a new one names nothing it gets these, but a RATE no permits. */
+START_TEST(defaults_are_of_new_semaphores)
+{
+    const struct engine_definition defaults = {.kind = ENGINE_BOUNDED,
+                                               .permits = 3,
+                                               .max_queue = 5,
+                                               .max_wait_ms = 70,
+                                               .hold_ms = 80,
+                                               .bypass = 9};
+    struct engine_definition definition;
+
+    script_define_as(&script, "old", "");
+    engine_set_defaults(script.engine, &defaults);
+    script_define_as(&script, "old", "hold=1");
+    script_define_as(&script, "new", "max_queue=6");
+    script_define_as(&script, "rate", "kind=3 rate=4");
+    definition = script_view(&script, "old").definition;
+    ck_assert_uint_eq(definition.permits, 1);
+    ck_assert_uint_eq(definition.bypass, 0);
+    definition = script_view(&script, "new").definition;
+    ck_assert_uint_eq(definition.permits, 3);
+    ck_assert_uint_eq(definition.max_queue, 6);
+    ck_assert_int_eq(definition.max_wait_ms, 70);
+    ck_assert_uint_eq(definition.bypass, 9);
+    definition = script_view(&script, "rate").definition;
+    ck_assert_uint_eq(definition.permits, 0);
+    ck_assert_uint_eq(definition.per_ms, 1000);
+    ck_assert_uint_eq(definition.burst, 4);
+    ck_assert_int_eq(definition.hold_ms, 80);
 }
 END_TEST
 
@@ -319,6 +443,10 @@ int main(void)
     tcase_add_loop_test(tcase, a_definition_that_makes_no_sense_changes_nothing,
                         0,
                         sizeof(definition_cases) / sizeof(definition_cases[0]));
+    tcase_add_loop_test(tcase, a_bad_definition_is_told_what_is_wrong, 0,
+                        sizeof(message_cases) / sizeof(message_cases[0]));
+    tcase_add_test(tcase, too_many_semaphores_are_told_which_limit_to_raise);
+    tcase_add_test(tcase, defaults_are_of_new_semaphores);
     tcase_add_test(tcase, growing_serves_those_who_now_fit);
     tcase_add_test(tcase,
                    c22_shrinking_revokes_nobody_and_refuses_the_impossible);

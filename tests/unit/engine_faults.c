@@ -81,9 +81,10 @@ static void init_million(void)
 static uint64_t place_of(int session, uint64_t acquire_id)
 {
     struct engine_waiter_view view = {0};
+    struct engine_obstacle obstacle;
 
     (void)engine_view_waiter(script.engine, script.session_ids[session],
-                             acquire_id, &view);
+                             acquire_id, &view, &obstacle);
     return view.position;
 }
 

@@ -82,24 +82,25 @@ START_TEST(limits_that_cannot_be_counted_are_refused)
 }
 END_TEST
 
-START_TEST(a_table_has_a_bucket_an_entry_up_to_half_of_what_can_be_counted)
+START_TEST(a_table_has_a_bucket_for_each_one_or_two_entries)
 {
     static const struct {
-        uint32_t capacity;
+        uint32_t entries;
         uint32_t buckets;
     } cases[] = {{0, 1},
                  {1, 1},
                  {2, 2},
-                 {3, 4},
-                 {1000, 1024},
-                 {UINT32_MAX / 2, 1U << 31},
+                 {3, 2},
+                 {4, 4},
+                 {1023, 512},
+                 {UINT32_MAX / 2, 1U << 30},
                  {1U << 31, 1U << 31},
                  {UINT32_MAX, 1U << 31}};
     struct table table;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         fails_always = true; /* No machine needs to have so much. */
-        ck_assert(!table_init(&table, cases[i].capacity));
+        ck_assert(!table_init(&table, UINT32_MAX, cases[i].entries));
         fails_always = false;
         ck_assert_uint_eq(table.mask, cases[i].buckets - 1);
         table_deinit(&table);
@@ -238,15 +239,19 @@ END_TEST
 
 /* What another name would not be answered. */
 static char kept_name[] = "jobs";
+static const struct engine_part kept_parts[] = {
+    {.semaphore = kept_name, .permits = MANY - 1},
+    {.semaphore = kept_name, .permits = 1},
+};
 static const struct {
     struct engine_event event;
     enum permit_status status;
 } kept_cases[] = {
     {{.type = ENGINE_ACQUIRE, /* Not before all holds are over. */
-      .acquire = {.semaphore = kept_name, .permits = MANY - 1}},
+      .acquire = {.parts = &kept_parts[0], .parts_count = 1}},
      PERMIT_OK},
     {{.type = ENGINE_RELEASE,
-      .release = {.acquire_id = 1, .semaphore = kept_name}},
+      .release = {.acquire_id = 1, .parts = &kept_parts[1], .parts_count = 1}},
      PERMIT_OK},
     {{.type = ENGINE_POST, .post = {.semaphore = kept_name, .permits = 1}},
      PERMIT_E_INVALID},
@@ -299,8 +304,7 @@ int main(void)
     tcase_add_test(tcase, creation_survives_each_failing_allocation);
     tcase_add_test(tcase, nothing_is_allocated_after_creation);
     tcase_add_loop_test(tcase, limits_that_cannot_be_counted_are_refused, 0, 4);
-    tcase_add_test(
-        tcase, a_table_has_a_bucket_an_entry_up_to_half_of_what_can_be_counted);
+    tcase_add_test(tcase, a_table_has_a_bucket_for_each_one_or_two_entries);
     tcase_add_test(tcase, an_engine_that_may_remember_no_loss_forgets_it);
     tcase_add_test(tcase, quotas_of_waiters_and_grants_refuse_the_one_too_many);
     tcase_add_test(tcase, a_session_of_many_grants_ends_in_slices);

@@ -24,10 +24,10 @@ START_TEST(a_grant_can_be_given_back_in_parts)
     script_acquire(&script, 2, 21, -1);
     script_acquire_some(&script, 3, 31, -1, 2);
     script_forget(&script);
-    script_release_some(&script, 1, 12, 11, "jobs", 1);
-    script_release_some(&script, 1, 13, 11, NULL, 1);
-    script_release_some(&script, 1, 14, 11, "jobs", 1);
-    script_release_some(&script, 1, 15, 11, "jobs", 1);
+    script_release_some(&script, 1, 12, 11, "jobs 1");
+    script_release_some(&script, 1, 13, 11, "jobs 1");
+    script_release_some(&script, 1, 14, 11, "jobs 1");
+    script_release_some(&script, 1, 15, 11, "jobs 1");
     script_expect(&script, "[   0] s1 r12 OK\n"
                            "[   0] s2 r21 GRANTED\n"
                            "[   0] s1 r13 OK\n"
@@ -43,10 +43,10 @@ START_TEST(giving_back_more_than_the_grant_holds_changes_nothing)
     script_acquire_some(&script, 1, 11, 0, 2);
     script_acquire_of(&script, 2, 21, 0, "other");
     script_forget(&script);
-    script_release_some(&script, 1, 12, 11, "jobs", 3);
-    script_release_some(&script, 1, 13, 11, "other", 1);
-    script_release_some(&script, 1, 14, 11, "nowhere", 0);
-    script_release_some(&script, 1, 15, 11, NULL, LIMIT_PERMITS_MAX);
+    script_release_some(&script, 1, 12, 11, "jobs 3");
+    script_release_some(&script, 1, 13, 11, "other 1");
+    script_release_some(&script, 1, 14, 11, "nowhere 1");
+    script_release_some(&script, 1, 15, 11, "jobs 2147483647");
     script_expect(&script, "[   0] s1 r12 OVER_RELEASE\n"
                            "[   0] s1 r13 OVER_RELEASE\n"
                            "[   0] s1 r14 OVER_RELEASE\n"

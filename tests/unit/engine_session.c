@@ -128,6 +128,7 @@ END_TEST
 START_TEST(waiters_without_connection_are_set_aside_and_block_nobody)
 {
     struct engine_waiter_view view;
+    struct engine_obstacle obstacle;
 
     script_acquire_some(&script, 1, 11, 0, 1);
     script_acquire_some(&script, 2, 21, 100, 2);
@@ -135,9 +136,9 @@ START_TEST(waiters_without_connection_are_set_aside_and_block_nobody)
     script_forget(&script);
     script_disconnect(&script, 2);
     script_expect(&script, "[   0] s3 r31 GRANTED\n");
-    ck_assert(
-        engine_view_waiter(script.engine, script.session_ids[2], 21, &view));
-    ck_assert(view.disconnected);
+    ck_assert(engine_view_waiter(script.engine, script.session_ids[2], 21,
+                                 &view, &obstacle));
+    ck_assert_uint_eq(view.aside, ENGINE_ASIDE_DISCONNECTED);
     ck_assert_uint_eq(view.position, 1);
     script_release(&script, 1, 12, 11);
     script_release(&script, 3, 32, 31);

@@ -32,7 +32,8 @@ static void assert_slots(int session, uint64_t acquire_id, const int *expected)
     while (expected[count] != -1) {
         count++;
     }
-    ck_assert_uint_eq(engine_view_slots(script.engine, view.grant_id, list),
+    ck_assert_uint_eq(engine_view_slots(script.engine, view.grant_id,
+                                        view.parts[0].semaphore, list),
                       count);
     for (size_t i = 0; i < count; i++) {
         ck_assert_uint_eq(list[i], (uint32_t)expected[i]);
@@ -82,12 +83,12 @@ START_TEST(of_a_part_the_highest_come_back)
     script_acquire(&script, 1, 11, 0);
     script_acquire_some(&script, 2, 21, 0, 3);
     script_release(&script, 1, 12, 11);
-    script_release_some(&script, 2, 22, 21, "jobs", 2);
+    script_release_some(&script, 2, 22, 21, "jobs 2");
     assert_slots(2, 21, SLOTS(1));
     script_forget(&script);
     script_acquire_some(&script, 3, 31, 0, 3);
     script_expect(&script, "[   0] s3 r31 GRANTED slots 0,2-3\n");
-    script_release_some(&script, 3, 32, 31, NULL, 1);
+    script_release_some(&script, 3, 32, 31, "jobs 1");
     assert_slots(3, 31, SLOTS(0, 2));
 }
 END_TEST
@@ -185,7 +186,7 @@ START_TEST(a_deleted_semaphore_keeps_its_slots_until_its_grants_are_over)
     script_slots(&script, "more", 1, true);
     script_forget(&script);
     script_acquire(&script, 2, 21, 0);
-    script_release_some(&script, 1, 12, 11, NULL, 1);
+    script_release_some(&script, 1, 12, 11, "jobs 1");
     assert_slots(1, 11, SLOTS(0));
     script_tick(&script, 100);
     script_slots(&script, "more", 1, true);
@@ -201,7 +202,7 @@ START_TEST(a_grant_has_up_to_1024_slots)
     script_forget(&script);
     script_acquire_some(&script, 1, 11, 0, 64);
     script_acquire_some(&script, 2, 21, 0, LIMIT_SLOTS_MAX - 64);
-    script_release_some(&script, 2, 22, 21, NULL, 63);
+    script_release_some(&script, 2, 22, 21, "jobs 63");
     script_acquire(&script, 3, 31, 0);
     script_expect(&script, "[   0] s1 r11 GRANTED slots 0-63\n"
                            "[   0] s2 r21 GRANTED slots 64-1023\n"
@@ -229,12 +230,14 @@ START_TEST(without_slots_a_grant_has_none)
                            "[   0] s2 r21 GRANTED hold 1 slots 0\n");
     ck_assert(
         engine_view_grant(script.engine, script.session_ids[1], 11, &view));
-    ck_assert_uint_eq(engine_view_slots(script.engine, view.grant_id, list), 0);
+    ck_assert_uint_eq(
+        engine_view_slots(script.engine, view.grant_id, "jobs", list), 0);
     ck_assert(
         engine_view_grant(script.engine, script.session_ids[2], 21, &view));
     script_tick(&script, 1); /* It is lost, and remembered. */
-    ck_assert_uint_eq(engine_view_slots(script.engine, view.grant_id, list), 0);
-    ck_assert_uint_eq(engine_view_slots(script.engine, 1, list), 0);
+    ck_assert_uint_eq(
+        engine_view_slots(script.engine, view.grant_id, "jobs", list), 0);
+    ck_assert_uint_eq(engine_view_slots(script.engine, 1, "jobs", list), 0);
 }
 END_TEST
 

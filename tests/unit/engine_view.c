@@ -69,6 +69,7 @@ START_TEST(holders_and_waiters_are_listed_in_order_and_in_pages)
     struct engine_grant_view grants[2];
     struct engine_waiter_view waiters[2];
     struct engine_waiter_view one;
+    struct engine_obstacle obstacle;
     size_t total;
 
     script_bounded(&script, "jobs", 3);
@@ -91,10 +92,10 @@ START_TEST(holders_and_waiters_are_listed_in_order_and_in_pages)
     ck_assert_uint_eq(waiters[0].position, 2);
     ck_assert_uint_eq(waiters[0].deadline_ns, TIME_NEVER);
     ck_assert_uint_eq(waiters[1].acquire_id, 13);
-    ck_assert_uint_eq(waiters[1].permits, 2);
+    ck_assert_uint_eq(waiters[1].parts[0].permits, 2);
     ck_assert_uint_eq(waiters[1].deadline_ns, 6 + 50 * NS_PER_MS);
-    ck_assert(
-        engine_view_waiter(script.engine, script.session_ids[1], 13, &one));
+    ck_assert(engine_view_waiter(script.engine, script.session_ids[1], 13, &one,
+                                 &obstacle));
     ck_assert_uint_eq(one.position, 3);
     ck_assert_uint_eq(one.acquire_id, 13);
     ck_assert_uint_eq(one.queued_ns, 6);
@@ -114,6 +115,7 @@ START_TEST(what_is_not_there_is_not_shown)
     struct engine_semaphore_view semaphore;
     struct engine_grant_view grant;
     struct engine_waiter_view waiter;
+    struct engine_obstacle obstacle;
     struct engine_session_view of_session;
     uint64_t session;
     size_t total;
@@ -123,7 +125,8 @@ START_TEST(what_is_not_there_is_not_shown)
     script_acquire(&script, 2, 21, -1);
     session = script.session_ids[1];
     ck_assert(!engine_view_semaphore(script.engine, "job", &semaphore));
-    ck_assert(!engine_view_waiter(script.engine, session, 11, &waiter));
+    ck_assert(
+        !engine_view_waiter(script.engine, session, 11, &waiter, &obstacle));
     ck_assert(!engine_view_grant(script.engine, session, 12, &grant));
     ck_assert(!engine_view_grant(script.engine, 12345, 11, &grant));
     ck_assert(

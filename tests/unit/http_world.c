@@ -45,7 +45,8 @@ static void fill_semaphore(size_t i, struct permit_semaphore_info *ret_row)
                                               .holders = i % 3,
                                               .max_wait_ms = -1,
                                               .oldest_wait_ms = -1,
-                                              .oldest_hold_ms = -1};
+                                              .oldest_hold_ms = -1,
+                                              .template_name = "s/*"};
 }
 
 size_t sessions_view_semaphores(struct sessions *sessions, const char *prefix,
@@ -70,7 +71,7 @@ bool sessions_view_semaphore(struct sessions *sessions, const char *name,
                              uint64_t now_ns,
                              struct permit_semaphore_info *ret_row)
 {
-    static const char *const names[] = {"jobs", "a/holders", "a+b"};
+    static const char *const names[] = {"jobs", "a/holders", "a+b", "a/*"};
 
     (void)sessions;
     (void)now_ns;
@@ -89,6 +90,10 @@ static const struct permit_client_info client_info = {
 char label_value[] = "<night>\xff";
 static const struct permit_label labels[] = {{"j\"ob", label_value}};
 
+/* Of every row: the first is of the semaphore that was asked for. */
+static struct permit_part_info parts[] = {{"", 1, 0, NULL},
+                                          {"api", 2, 0, NULL}};
+
 size_t sessions_view_holders(struct sessions *sessions, const char *semaphore,
                              size_t offset, uint64_t now_ns,
                              struct permit_holder_info *rows, size_t rows_max,
@@ -99,6 +104,7 @@ size_t sessions_view_holders(struct sessions *sessions, const char *semaphore,
     (void)sessions;
     (void)now_ns;
     holders_views++;
+    parts[0].semaphore = semaphore;
     *ret_total = holders_count;
     while (count < rows_max && offset + count < holders_count) {
         rows[count] = (struct permit_holder_info){
@@ -108,7 +114,9 @@ size_t sessions_view_holders(struct sessions *sessions, const char *semaphore,
             .client = client_info,
             .expires_in_ms = -1,
             .labels = labels,
-            .labels_count = 1};
+            .labels_count = 1,
+            .parts = parts,
+            .parts_count = 2};
         count++;
     }
     return count;
@@ -124,6 +132,7 @@ size_t sessions_view_waiters(struct sessions *sessions, const char *semaphore,
     (void)sessions;
     (void)now_ns;
     *ret_total = 9;
+    parts[0].semaphore = semaphore;
     while (count < rows_max && offset + count < *ret_total) {
         rows[count] =
             (struct permit_waiter_info){.acquire_id = 1,
@@ -133,7 +142,10 @@ size_t sessions_view_waiters(struct sessions *sessions, const char *semaphore,
                                         .client = client_info,
                                         .expires_in_ms = -1,
                                         .labels = labels,
-                                        .labels_count = 1};
+                                        .labels_count = 1,
+                                        .parts = parts,
+                                        .parts_count = 2,
+                                        .priority = 3};
         count++;
     }
     return count;

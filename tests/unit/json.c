@@ -40,11 +40,34 @@ static const struct permit_semaphore_info builds = {
     .queue_full_total = 1,
     .lost_total = {1, 3, 0, 4, 5},
     .durable = true,
-    .slots = true};
+    .slots = true,
+    .bypass = 2,
+    .per_session = 3,
+    .template_name = "bui*",
+    .refuse_hopeless = true,
+    .hopeless_total = 6,
+    .joined_total = 7};
+
+static const struct permit_semaphore_info api = {.name = "api",
+                                                 .kind = PERMIT_RATE,
+                                                 .available = 3,
+                                                 .max_wait_ms = -1,
+                                                 .oldest_wait_ms = -1,
+                                                 .oldest_hold_ms = -1,
+                                                 .rate = 50,
+                                                 .per_ms = 1500,
+                                                 .burst = 100,
+                                                 .template_name = "",
+                                                 .shadow = true,
+                                                 .would_refuse_total = 4,
+                                                 .would_wait_total = 5};
 
 static const struct permit_label nightly[] = {{"job", "nightly"}, {"k", ""}};
 
 static const uint32_t slots[] = {2, 5};
+
+static const struct permit_part_info parts[] = {{"builds", 2, 2, slots},
+                                                {"api", 1, 0, NULL}};
 
 static const struct permit_client_info alice = {
     17, "alice@ci-4:812", "ci-4", 812, "make", "10.0.0.4:51344", true};
@@ -55,15 +78,39 @@ START_TEST(a_semaphore_has_the_shape_of_the_conventions)
         json_semaphore(&builds),
         "{\"name\":\"builds\",\"kind\":\"bounded\",\"permits\":8,\"held\":8,"
         "\"available\":0,\"holders\":7,\"waiters\":4,\"waiting_permits\":5,"
-        "\"max_queue\":100,\"bypass\":0,\"slots\":true,"
+        "\"max_queue\":100,\"bypass\":2,\"slots\":true,"
         "\"state\":\"saturated\",\"fence\":\"30118790737957889\","
         "\"oldest_wait_seconds\":83.1,\"oldest_hold_seconds\":601,"
         "\"max_wait_seconds\":1800,\"hold_seconds\":null,\"rate\":null,"
-        "\"template\":null,\"per_session\":null,\"durable\":true,"
-        "\"shadow\":false,\"would_refuse_total\":0,\"wait_p95_seconds\":null,"
+        "\"template\":\"bui*\",\"per_session\":3,\"refuse_hopeless\":true,"
+        "\"durable\":true,\"shadow\":false,\"would_refuse_total\":0,"
+        "\"would_wait_total\":0,\"wait_p95_seconds\":null,"
         "\"totals\":{\"grants_total\":5121,\"timeouts_total\":2,"
-        "\"queue_full_total\":1,\"lost_total\":{\"hold\":1,\"session\":3,"
+        "\"queue_full_total\":1,\"hopeless_total\":6,\"joined_total\":7,"
+        "\"lost_total\":{\"hold\":1,\"session\":3,"
         "\"revoked\":0,\"kicked\":4,\"deleted\":5}}}");
+}
+END_TEST
+
+START_TEST(a_rate_says_how_many_tokens_come_and_are_there)
+{
+    assert_json(
+        json_semaphore(&api),
+        "{\"name\":\"api\",\"kind\":\"rate\",\"permits\":null,\"held\":0,"
+        "\"available\":3,\"holders\":0,\"waiters\":0,\"waiting_permits\":0,"
+        "\"max_queue\":0,\"bypass\":0,\"slots\":false,"
+        "\"state\":\"active\",\"fence\":\"0\","
+        "\"oldest_wait_seconds\":null,\"oldest_hold_seconds\":null,"
+        "\"max_wait_seconds\":null,\"hold_seconds\":null,"
+        "\"rate\":{\"permits\":50,\"per_seconds\":1.5,\"burst\":100,"
+        "\"tokens\":3},"
+        "\"template\":null,\"per_session\":null,\"refuse_hopeless\":false,"
+        "\"durable\":false,\"shadow\":true,\"would_refuse_total\":4,"
+        "\"would_wait_total\":5,\"wait_p95_seconds\":null,"
+        "\"totals\":{\"grants_total\":0,\"timeouts_total\":0,"
+        "\"queue_full_total\":0,\"hopeless_total\":0,\"joined_total\":0,"
+        "\"lost_total\":{\"hold\":0,\"session\":0,"
+        "\"revoked\":0,\"kicked\":0,\"deleted\":0}}}");
 }
 END_TEST
 
@@ -80,13 +127,16 @@ START_TEST(a_holder_has_the_shape_of_the_conventions)
                                         .labels = nightly,
                                         .labels_count = 2,
                                         .slots = slots,
-                                        .slots_count = 2};
+                                        .slots_count = 2,
+                                        .parts = parts,
+                                        .parts_count = 2};
 
     assert_json(
         json_holder(&holder, NOW_MS),
         "{\"grant_id\":\"9007199254740993\",\"fence\":\"30118790737957889\","
         "\"permits\":2,\"slots\":[2,5],\"parts\":[{\"semaphore\":\"builds\","
-        "\"permits\":2}],\"session_id\":\"17\",\"name\":\"alice@ci-4:812\","
+        "\"permits\":2},{\"semaphore\":\"api\",\"permits\":1}],"
+        "\"session_id\":\"17\",\"name\":\"alice@ci-4:812\","
         "\"host\":\"ci-4\",\"pid\":812,\"purpose\":\"make\","
         "\"address\":\"10.0.0.4:51344\",\"identity\":null,"
         "\"labels\":{\"job\":\"nightly\",\"k\":\"\"},"
@@ -105,12 +155,15 @@ START_TEST(a_waiter_has_the_shape_of_the_conventions)
                                         .permits = 1,
                                         .client = alice,
                                         .waited_ms = 83100,
-                                        .expires_in_ms = -1};
+                                        .expires_in_ms = -1,
+                                        .parts = &parts[1],
+                                        .parts_count = 1,
+                                        .priority = 3};
 
     assert_json(
         json_waiter(&waiter, NOW_MS),
         "{\"request_id\":\"9007199254740993\",\"position\":3,\"permits\":1,"
-        "\"parts\":[{\"semaphore\":\"builds\",\"permits\":1}],\"priority\":0,"
+        "\"parts\":[{\"semaphore\":\"api\",\"permits\":1}],\"priority\":3,"
         "\"session_id\":\"17\",\"name\":\"alice@ci-4:812\",\"host\":\"ci-4\","
         "\"pid\":812,\"purpose\":\"make\",\"address\":\"10.0.0.4:51344\","
         "\"identity\":null,\"labels\":{},"
@@ -150,6 +203,18 @@ static const struct {
       .holders = 1,
       .waiters = 1},
      "shrunk"},
+    {{.kind = PERMIT_BOUNDED,
+      .permits = 2,
+      .held = 3,
+      .holders = 1,
+      .shadow = true},
+     "saturated"},
+    {{.kind = PERMIT_RATE, .burst = 2, .available = 2}, "idle"},
+    {{.kind = PERMIT_RATE, .burst = 2, .available = 1}, "active"},
+    {{.kind = PERMIT_RATE, .burst = 2, .available = 2, .holders = 1}, "active"},
+    {{.kind = PERMIT_RATE, .burst = 2}, "saturated"},
+    {{.kind = PERMIT_RATE, .burst = 2, .available = 1, .waiters = 1},
+     "saturated"},
     {{.kind = PERMIT_COUNTING}, "idle"},
     {{.kind = PERMIT_COUNTING, .held = 3, .holders = 1}, "active"},
     {{.kind = PERMIT_COUNTING, .waiters = 1}, "saturated"},
@@ -167,6 +232,7 @@ START_TEST(what_there_is_none_of_is_null)
     cJSON *object;
 
     info.kind = PERMIT_RATE;
+    info.per_ms = 1000;
     info.max_wait_ms = -1;
     info.hold_ms = 2500;
     info.oldest_wait_ms = -1;
@@ -350,15 +416,20 @@ static cJSON *make(int which)
         .labels = nightly,
         .labels_count = 2,
         .slots = slots,
-        .slots_count = 2};
+        .slots_count = 2,
+        .parts = parts,
+        .parts_count = 2};
     static const struct permit_waiter_info waiter = {
         .semaphore = "a",
         .client = {.name = "", .host = "", .purpose = "", .address = ""},
         .labels = nightly,
-        .labels_count = 2};
+        .labels_count = 2,
+        .parts = parts,
+        .parts_count = 2};
 
     return which == 0   ? json_semaphore(&builds)
-           : which == 1 ? json_holder(&holder, NOW_MS)
+           : which == 1 ? json_semaphore(&api)
+           : which == 2 ? json_holder(&holder, NOW_MS)
                         : json_waiter(&waiter, NOW_MS);
 }
 
@@ -392,6 +463,7 @@ int main(void)
 
     suite_add_tcase(suite, tcase);
     tcase_add_test(tcase, a_semaphore_has_the_shape_of_the_conventions);
+    tcase_add_test(tcase, a_rate_says_how_many_tokens_come_and_are_there);
     tcase_add_test(tcase, a_holder_has_the_shape_of_the_conventions);
     tcase_add_test(tcase, a_waiter_has_the_shape_of_the_conventions);
     tcase_add_loop_test(tcase, a_state_says_what_an_operator_asks_first, 0,
@@ -406,7 +478,7 @@ int main(void)
     tcase_add_test(tcase, labels_are_escaped_and_no_key_comes_twice);
     tcase_add_test(tcase, ids_keep_all_their_digits);
     tcase_add_loop_test(
-        tcase, without_memory_there_is_nothing_and_nothing_leaks, 0, 3);
+        tcase, without_memory_there_is_nothing_and_nothing_leaks, 0, 4);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

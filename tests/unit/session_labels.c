@@ -210,7 +210,7 @@ START_TEST(what_is_not_granted_or_taken_for_good_keeps_none)
     conversation_expect(talk, "c1 #3 done\n"
                               "c1 #4 granted\n"
                               "c1 #5 refused would_block\n"
-                              "c1 #6 granted\n");
+                              "c1 #6 granted taken 1\n");
     ck_assert_uint_eq(kept(1), 0);
 }
 END_TEST

@@ -86,14 +86,16 @@ END_TEST
 START_TEST(b21_waiters_without_a_line_block_nobody_and_keep_their_places)
 {
     struct engine_waiter_view view;
+    struct engine_obstacle obstacle;
 
     say_define(talk, 2, 2, "pair", 2);
     say_acquire(talk, 2, 3, "pair", 2, 0);
     say_acquire(talk, 1, 3, "pair", 2, 5000);
     say_acquire(talk, 2, 4, "pair", 1, -1);
     conversation_end(talk, 1, SESSION_DISCONNECT_BY_CLIENT);
-    ck_assert(engine_view_waiter(talk->engine, talk->session_ids[1], 3, &view));
-    ck_assert(view.disconnected);
+    ck_assert(engine_view_waiter(talk->engine, talk->session_ids[1], 3, &view,
+                                 &obstacle));
+    ck_assert_uint_eq(view.aside, ENGINE_ASIDE_DISCONNECTED);
     say_release(talk, 2, 5, 3);
     say_acquire(talk, 2, 6, "pair", 1, 0); /* It is not even blocked. */
     say_acquire(talk, 2, 7, "pair", 1, -1);

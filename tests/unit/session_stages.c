@@ -27,7 +27,7 @@ static const struct {
     {WIRE_DEFINE, "c1 #50 done\n", NULL},
     {WIRE_DELETE, "c1 #50 refused conflict\n", NULL},
     {WIRE_RENEW, "c1 #50 renewed 7000\n", NULL},
-    {WIRE_SETTLE, "c1 #50 refused unsupported\n", NULL},
+    {WIRE_SETTLE, "c1 #50 refused invalid\n", NULL},
     {WIRE_VERIFY, "c1 #50 refused not_held\n", NULL},
     {WIRE_WATCH, "c1 #50 refused unsupported\n", NULL},
     {WIRE_PAUSE, "c1 #50 refused unsupported\n", NULL},
@@ -35,7 +35,7 @@ static const struct {
     {WIRE_REVOKE, "c1 #50 refused unsupported\n", NULL},
     {WIRE_KICK, "c1 #50 refused unsupported\n", NULL},
     {WIRE_DRAIN, "c1 #50 refused unsupported\n", NULL},
-    {WIRE_WHY, "c1 #50 refused unsupported\n", NULL},
+    {WIRE_WHY, "c1 #50 done\n", "c1 #50 refused draining\n"},
     {WIRE_UNKNOWN, "c1 #50 refused unsupported\n", NULL},
 };
 #define CASES_COUNT ((int)(sizeof(cases) / sizeof(cases[0])))
@@ -77,6 +77,7 @@ static void say(enum wire_client_type type)
         message.cancel.acquire_id = 3;
         break;
     case WIRE_RELEASE:
+    case WIRE_SETTLE:
         message.release.acquire_id = 3;
         break;
     case WIRE_POST:
@@ -105,7 +106,6 @@ static void say(enum wire_client_type type)
         break;
     case WIRE_PING:
     case WIRE_BYE:
-    case WIRE_SETTLE:
     case WIRE_VERIFY:
     case WIRE_WATCH:
     case WIRE_PAUSE:

@@ -117,7 +117,7 @@ START_TEST(what_is_told_to_who_comes_back_does_not_come_back)
     say_consume(3, 3, 2, 0);
     conversation_expect(talk, "c3 preface\n"
                               "c3 #1 welcome resumed\n"
-                              "c3 #3 granted\n");
+                              "c3 #3 granted taken 1\n");
     conversation_cut(talk, 3, SESSION_DISCONNECT_BY_CLIENT);
     conversation_advance(talk, 1000);
     ck_assert_uint_eq(available("pool"), 0);

@@ -84,7 +84,7 @@ static void check_belief(struct sim_client *client, const struct asked *asked)
     if (engine != NULL && is_believed(client, asked) &&
         (!engine_view_grant(engine, asked->session_id, asked->id, &view) ||
          view.lost || view.grant_id != asked->grant_id ||
-         view.permits < asked->left)) {
+         view.parts[0].permits < asked->left)) {
         stage_fail(client->stage,
                    "c%d: it believes in #%" PRIu64
                    ", which the server does not keep",
@@ -455,7 +455,7 @@ static void check_known(struct sim_client *client, const struct engine *engine)
 
         if (asked == NULL || !asked->is_held ||
             asked->loss == PERMIT_LOSS_SESSION ||
-            asked->left != grants[i].permits) {
+            asked->left != grants[i].parts[0].permits) {
             stage_fail(client->stage, "c%d: #%" PRIu64 " is kept for nobody",
                        client->options.number, grants[i].acquire_id);
         }
@@ -482,10 +482,11 @@ void sim_client_check_calm(struct sim_client *client,
     for (size_t i = 0; i < client->live_count; i++) {
         const struct asked *asked = client->live[i];
         struct engine_waiter_view waiter;
+        struct engine_obstacle obstacle;
 
         if (!asked->is_answered &&
             !engine_view_waiter(engine, core_session_id(client->core),
-                                asked->id, &waiter)) {
+                                asked->id, &waiter, &obstacle)) {
             stage_fail(client->stage, "c%d: #%" PRIu64 " is forgotten",
                        client->options.number, asked->id);
         }

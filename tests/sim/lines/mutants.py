@@ -79,10 +79,10 @@ MUTANTS = [
     ("given_up_is_not_cancelled", WALK,
      "core_cancel_silently(core, request);", ""),
     ("repeat_is_done_again", OBEY,
-     "case ANSWERS_ANSWERED: repeat_answer(session, message->id, former);",
-     "case ANSWERS_ANSWERED: sessions_do(sessions, &event);"),
+     "case ANSWERS_ANSWERED: session_answer_again(session, message, former);",
+     "case ANSWERS_ANSWERED: sessions_do(session->all, event);"),
     ("resume_forgets_the_answers", OPENING,
-     "session->answers = former->answers; answers_init(&former->answers, 0);",
+     "session->answers = former->answers; answers_init(&former->answers, 0, 0);",
      "answers_deinit(&former->answers);"),
     ("resume_lists_nothing", OPENING,
      "if (is_resumed) { fill_grants(", "if (false) { fill_grants("),
@@ -103,7 +103,7 @@ MUTANTS = [
      "uint64_t end_ns = "
      "deadline_after_ms(session->heard_ns, session->timeout_ms / 2);"),
     ("resume_leaves_waiters_aside_for_ever", sim.SESSIONS,
-     "acquire->place, !session->is_connected)", "acquire->place, true)"),
+     "acquire->aside & ~(unsigned)ENGINE_ASIDE_DISCONNECTED", "acquire->aside"),
 ]
 sim.MUTANTS[:] = MUTANTS
 
