@@ -159,12 +159,13 @@ static enum permit_status ask(struct acquire *acquire,
 
 /* Is it worth another attempt? Pauses then. */
 static bool may_ask_again(struct acquire *acquire, enum permit_status status,
-                          bool consume, int64_t retry_after_ms)
+                          int64_t retry_after_ms)
 {
     char text[TEXT_BYTES];
 
-    if (status == PERMIT_E_OUTCOME_UNKNOWN && !consume) {
-        /* What the old session got has ended with it. */
+    if (status == PERMIT_E_OUTCOME_UNKNOWN) {
+        acquire->is_unknown = true;
+        /* What the old session held has ended with it. */
         report_note(acquire->options, true,
                     "the session was lost: asking again");
         acquire->pause_ms = PAUSE_FIRST_MS;
@@ -174,40 +175,115 @@ static bool may_ask_again(struct acquire *acquire, enum permit_status status,
     return may_connect_again(acquire, status, text, retry_after_ms);
 }
 
-int acquire_grant(struct acquire *acquire, bool consume)
+struct permit_acquire_request
+acquire_request(const struct options *options, bool consume,
+                struct permit_acquire_part also[PERMIT_PARTS_MAX - 1])
 {
-    const struct options *options = acquire->options;
     struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
-    struct permit_refusal refusal = {0};
-    enum permit_status status;
-    int code = 0;
 
+    for (size_t i = 0; i < options->parts_count; i++) {
+        also[i] = (struct permit_acquire_part){
+            .semaphore = options->parts[i].semaphore,
+            .permits = options->parts[i].permits,
+            .consume = options->parts[i].take};
+    }
     request.semaphore = options->semaphore;
     request.permits = options->permits;
     request.expect_permits = options->expect_permits;
+    request.also = also;
+    request.also_count = options->parts_count;
+    request.priority = options->priority;
+    request.join = options->join;
     request.wait_ms = options->wait_ms;
     request.hold_ms = options->hold_ms;
     request.consume = consume;
     request.labels = options->labels;
     request.labels_count = options->labels_count;
+    return request;
+}
+
+/* Finds whether a request gives anything for good. What is not there (any more)
+ * has nothing to give back either: a rate that was made anew is full. */
+static enum permit_status
+gives_for_good(struct acquire *acquire,
+               const struct permit_acquire_request *request, bool *ret_does)
+{
+    bool does = request->consume;
+
+    for (size_t i = 0; i <= request->also_count && !does; i++) {
+        const char *name =
+            i == 0 ? request->semaphore : request->also[i - 1].semaphore;
+        struct permit_list *list = NULL;
+        enum permit_status status = permit_query(acquire->client, name, &list);
+
+        if (status == PERMIT_OK) {
+            does = permit_list_semaphore(list, 0)->kind == PERMIT_RATE;
+        } else if (status != PERMIT_E_NOT_FOUND) {
+            return status;
+        }
+        does = does || (i > 0 && request->also[i - 1].consume);
+        permit_list_destroy(list);
+    }
+    *ret_does = does;
+    return PERMIT_OK;
+}
+
+/* Asks in a new session; but if the outcome in the old one is unknown, not what
+ * gives for good: it may have been taken. */
+static int ask_anew(struct acquire *acquire,
+                    const struct permit_acquire_request *request,
+                    enum permit_status *status)
+{
+    bool does = false;
+    int code;
+
+    permit_client_destroy(acquire->client);
+    acquire->client = NULL;
+    code = acquire_connect(acquire);
+    if (code == 0 && acquire->is_unknown) {
+        *status = gives_for_good(acquire, request, &does);
+        if (does) {
+            return report_status(acquire->options, NULL,
+                                 PERMIT_E_OUTCOME_UNKNOWN);
+        }
+        if (*status != PERMIT_OK) {
+            return code; /* To be tried again, or told. */
+        }
+        acquire->is_unknown = false;
+    }
+    if (code == 0) {
+        *status = ask(acquire, request);
+    }
+    return code;
+}
+
+int acquire_grant(struct acquire *acquire, bool consume)
+{
+    const struct options *options = acquire->options;
+    struct permit_acquire_part also[PERMIT_PARTS_MAX - 1];
+    struct permit_acquire_request request =
+        acquire_request(options, consume, also);
+    struct permit_refusal refusal = {0};
+    enum permit_status status;
+    int code = 0;
+
     request.cancel_fd = signals_fd();
     request.ret_refusal = &refusal;
+    request.ret_outcome = &acquire->outcome;
     status = ask(acquire, &request);
-    while (code == 0 &&
-           may_ask_again(acquire, status, consume, refusal.retry_after_ms)) {
-        permit_client_destroy(acquire->client);
-        acquire->client = NULL;
-        code = acquire_connect(acquire);
-        if (code == 0) {
-            status = ask(acquire, &request);
-        }
+    while (code == 0 && (status != PERMIT_E_OUTCOME_UNKNOWN || !consume) &&
+           may_ask_again(acquire, status, refusal.retry_after_ms)) {
+        code = ask_anew(acquire, &request, &status);
     }
     if (code != 0) {
         return code;
     }
-    if (signals_ending() != 0 && !(consume && status == PERMIT_OK)) {
+    acquire->is_joined = status == PERMIT_JOINED;
+    if (acquire->is_joined || (status == PERMIT_OK && consume)) {
+        return 0; /* There is nothing that a signal could take back. */
+    }
+    if (signals_ending() != 0) {
         return EXIT_SIGNAL + signals_ending(); /* A grant crossed it, maybe. */
     }
-    return report_refused(options, acquire->client, status,
-                          refusal.retry_after_ms);
+    return report_refused(options, acquire->client, status, &refusal);
 }

@@ -7,15 +7,19 @@ const char commands_doc[] =
     "Permits of a permitd: how many at a time, over many machines.\n\n"
     "  run      run a command while holding a permit\n"
     "  hold     hold a permit until stdin ends\n"
-    "  take     take permits of a counting semaphore for good\n"
+    "  take     take for good: tokens of a rate, permits of a counting "
+    "semaphore\n"
     "  post     add permits to a counting semaphore\n"
     "  renew    within run --hold: count the hold anew\n"
     "  verify   ask whether a grant is alive\n"
     "  status   show semaphores\n"
     "  holders  show who holds permits of one\n"
     "  waiters  show who waits for them, in order\n"
+    "  why      say why an acquire would wait now, and what would free it\n"
     "  set      define a semaphore, or change it\n"
     "  delete   delete one\n"
+    "  export   write definitions to a file\n"
+    "  apply    define what a file says\n"
     "  ping     ask the daemon for a sign of life\n"
     "\v"
     "DUR is 1.5 (seconds), 250ms, 30s, 5m, 2h, 7d or inf.\n\n"
@@ -52,6 +56,27 @@ const char commands_doc[] =
         "label", OPTION_LABEL, "K=V", 0,                                       \
             "shown to operators with the permit; up to 8 of them", 0           \
     }
+#define OPTION_PARTS                                                           \
+    {"also",                                                                   \
+     OPTION_ALSO,                                                              \
+     "SEM[:N]",                                                                \
+     0,                                                                        \
+     "N (1) permits of another semaphore too, all or nothing; 8 semaphores "   \
+     "in all. A name that ends in a colon and digits needs its N",             \
+     0},                                                                       \
+        {"take",                                                               \
+         OPTION_TAKE,                                                          \
+         "SEM[:N]",                                                            \
+         0,                                                                    \
+         "the same, for good: tokens of a rate, permits of a counting "        \
+         "semaphore",                                                          \
+         0},                                                                   \
+    {                                                                          \
+        "priority", OPTION_PRIORITY, "N", 0,                                   \
+            "0 (default) to 7: each counts as having come 10 s earlier, or "   \
+            "what the daemon has",                                             \
+            0                                                                  \
+    }
 /* Not served yet, and refused by name. */
 #define UNSERVED(number, name, argument)                                       \
     {                                                                          \
@@ -62,6 +87,11 @@ static const struct argp_option run_options[] = {
     OPTION_N,
     OPTION_W,
     OPTION_P,
+    OPTION_PARTS,
+    {"join", OPTION_JOIN, NULL, 0,
+     "somebody else's work would do: if a run of SEM ends with 0 before there "
+     "is a permit, exit with 0 and print its outcome, without running CMD",
+     0},
     {"conflict-exit-code", 'E', "N", 0,
      "exit with N, not 75, if there is no permit", 0},
     {"command", 'c', "STR", 0, "run STR by /bin/sh", 0},
@@ -100,10 +130,6 @@ static const struct argp_option run_options[] = {
      "write to descriptor N, one JSON object a line, what becomes of the "
      "permit",
      0},
-    UNSERVED(0, "also", "SEM"),
-    UNSERVED(1, "take", "SEM"),
-    UNSERVED(2, "join", NULL),
-    UNSERVED(3, "priority", "N"),
     {0}};
 
 static const struct argp_option hold_options[] = {
@@ -119,28 +145,51 @@ static const struct argp_option hold_options[] = {
 static const struct argp_option take_options[] = {
     OPTION_N, OPTION_W, OPTION_P, {0}};
 
+static const struct argp_option why_options[] = {OPTION_P, OPTION_PARTS, {0}};
+
 static const struct argp_option post_options[] = {OPTION_P, {0}};
 
 static const struct argp_option renew_options[] = {
     {"hold", OPTION_HOLD_ANEW, "DUR", 0, "for DUR (as before)", 0}, {0}};
 
 static const struct argp_option set_options[] = {
-    {"kind", OPTION_KIND, "KIND", 0, "bounded (default) or counting", 0},
+    {"kind", OPTION_KIND, "KIND", 0, "bounded (default), counting or rate", 0},
     {"permits", OPTION_PERMITS_DEFINED, "N", 0,
      "how many (1; counting: its start, may be 0)", 0},
+    {"rate", OPTION_RATE, "N/UNIT", 0,
+     "of a rate: so many tokens per s, m, h, d or DUR: 100/s, 5/250ms", 0},
+    {"burst", OPTION_BURST, "N", 0,
+     "of a rate: the most tokens that gather, and those it has at first (N of "
+     "--rate)",
+     0},
     {"max-queue", OPTION_MAX_QUEUE, "N", 0, "at most so many waiters", 0},
     {"max-wait", OPTION_MAX_WAIT, "DUR", 0, "the most anybody may wait", 0},
     {"hold", OPTION_HOLD_MAX, "DUR", 0, "the most a grant may be kept", 0},
+    {"bypass", OPTION_BYPASS, "K", 0,
+     "let later requests that fit pass one that does not, each at most K times "
+     "(0: strictly in order)",
+     0},
+    {"per-session", OPTION_PER_SESSION, "N", 0,
+     "no session holds more than N of it (inf: any number)", 0},
     {"slots", OPTION_SLOTS, NULL, 0,
      "each permit gets a number of its own, from 0 (bounded, at most 1024 "
      "permits)",
      0},
-    UNSERVED(0, "rate", "N/UNIT"),
-    UNSERVED(1, "burst", "N"),
-    UNSERVED(2, "bypass", "K"),
-    UNSERVED(3, "per-session", "N"),
-    UNSERVED(4, "no-durable", NULL),
+    {"no-slots", OPTION_NO_SLOTS, NULL, 0, "not so, or not any more", 0},
+    {"shadow", OPTION_SHADOW, NULL, 0,
+     "grant everything, and count what would have been refused or waited", 0},
+    {"no-shadow", OPTION_NO_SHADOW, NULL, 0, "in earnest, from now on", 0},
+    {"refuse-hopeless", OPTION_REFUSE_HOPELESS, NULL, 0,
+     "refuse at once who would wait longer than it may, by how long permits "
+     "were held lately",
+     0},
+    {"no-refuse-hopeless", OPTION_NO_REFUSE_HOPELESS, NULL, 0,
+     "let them wait all the same", 0},
+    UNSERVED(0, "no-durable", NULL),
     {0}};
+
+static const struct argp_option apply_options[] = {
+    {"dry-run", 'n', NULL, 0, "only say what would change", 0}, {0}};
 
 static const struct argp_option delete_options[] = {
     {"force", OPTION_FORCE, NULL, 0, "revoke the grants that are out", 0},
@@ -167,22 +216,29 @@ static const struct command commands[] = {
          "time; 124 if the permit was lost, and the command stopped for it; "
          "69 if the daemon is away."
          "\v"
+         "The permits are taken before the command starts; what is taken for "
+         "good, such as tokens of a rate, does not come back.\n\n"
          "The command finds PERMIT_SEMAPHORE, PERMIT_GRANT, PERMIT_FENCE, "
          "PERMIT_PERMITS, PERMIT_SLOTS (\"0,2\", if SEM has slots), "
-         "PERMIT_PARTS, PERMIT_WAITED_MS, PERMIT_SESSION, PERMIT_DEPTH and, "
-         "with --hold, PERMIT_CONTROL (for permit renew) in "
-         "its environment.\n\n"
+         "PERMIT_PARTS (\"db=1 api=2\"), PERMIT_WAITED_MS, PERMIT_SESSION, "
+         "PERMIT_DEPTH and, with --hold, PERMIT_CONTROL (for permit renew) in "
+         "its environment; and PERMIT_OUTCOME, a file: what it writes there, "
+         "up to 4096 bytes, is the outcome for those who join, if it ends with "
+         "0.\n\n"
          "Lines of --status-fd have \"event\" and \"semaphore\". waiting: "
-         "position, waiters, held, permits, waited_seconds. granted: grant_id, "
+         "position, waiters, held, permits, waits_for, permits_in_the_way, "
+         "retry_after_seconds, waited_seconds. granted: grant_id, "
          "fence, permits, session_id, waited_seconds. lost: grant_id, fence, "
          "loss (hold, session, revoked, kicked or deleted). released: "
-         "grant_id, fence, held_seconds. A line that nobody reads is "
-         "dropped.\n\n"
+         "grant_id, fence, held_seconds. joined: outcome_bytes. A line that "
+         "nobody reads is dropped.\n\n"
          "Examples:\n"
          "  permit run builds -- make -j4\n"
          "  permit run -n nightly ./report || echo \"it runs elsewhere\"\n"
          "  permit run -w 30s -p 2 db -c 'pg_dump app | gzip > app.gz'\n"
-         "  permit run -w 1h --on-unreachable wait nightly ./report\n",
+         "  permit run -w 1h --on-unreachable wait nightly ./report\n"
+         "  permit run db --also api:2 --also builds -- ./import\n"
+         "  permit run --join cache -c './fill > \"$PERMIT_OUTCOME\"'\n",
      .needs_semaphore = true,
      .takes_command = true},
     {.name = "hold",
@@ -208,10 +264,13 @@ static const struct command commands[] = {
      .run = take_command,
      .options = take_options,
      .arguments = "SEM",
-     .doc = "Takes permits of a counting semaphore for good."
+     .doc = "Takes for good: tokens of a rate, or permits of a counting "
+            "semaphore. Exits when it has them: there is nothing to give back."
             "\v"
             "Examples:\n"
-            "  permit take orders && ./ship-one\n",
+            "  permit take orders && ./ship-one\n"
+            "  permit take -w 10s api -p 5 && curl http://api.example.org/\n"
+            "  permit take -n mails || echo \"no mail any more today\"\n",
      .needs_semaphore = true},
     {.name = "post",
      .run = post_command,
@@ -266,16 +325,35 @@ static const struct command commands[] = {
             "Examples:\n"
             "  permit waiters jobs\n",
      .needs_semaphore = true},
+    {.name = "why",
+     .run = why_command,
+     .options = why_options,
+     .arguments = "SEM",
+     .doc = "Says whether an acquire would be granted now; if not, what is in "
+            "its way and what would free it. Takes nothing, and exits with 0 "
+            "either way."
+            "\v"
+            "Examples:\n"
+            "  permit why builds\n"
+            "  permit why db -p 2 --also api:5\n",
+     .needs_semaphore = true},
     {.name = "set",
      .run = set_command,
      .options = set_options,
      .arguments = "SEM",
      .doc = "Defines SEM, or changes it; what is not named stays as it is."
             "\v"
+            "A SEM that ends in a star is a template: a name that begins so is "
+            "made by it on first use, and forgotten when it is idle; the "
+            "longest template wins.\n\n"
             "Examples:\n"
             "  permit set jobs --permits 3 --max-wait 30m\n"
-            "  permit set orders --kind counting --permits 0\n",
-     .needs_semaphore = true},
+            "  permit set orders --kind counting --permits 0\n"
+            "  permit set api --rate 100/s --burst 200\n"
+            "  permit set 'team/*' --permits 4 --per-session 2\n"
+            "  permit set jobs --permits 2 --shadow  # what would it refuse?\n",
+     .needs_semaphore = true,
+     .defines = true},
     {.name = "delete",
      .run = delete_command,
      .options = delete_options,
@@ -285,7 +363,31 @@ static const struct command commands[] = {
             "\v"
             "Examples:\n"
             "  permit delete -y jobs\n",
-     .needs_semaphore = true},
+     .needs_semaphore = true,
+     .defines = true},
+    {.name = "export",
+     .run = export_command,
+     .arguments = "[SEM|PREFIX*]",
+     .doc = "Writes definitions as YAML, in the shape of the daemon's "
+            "configuration: all, one, or those that begin with PREFIX; but for "
+            "what templates made."
+            "\v"
+            "Examples:\n"
+            "  permit export > semaphores.yaml\n",
+     .takes_prefix = true},
+    {.name = "apply",
+     .run = apply_command,
+     .options = apply_options,
+     .arguments = "FILE",
+     .doc = "Defines what a file of permit export says, and tells what "
+            "changed. What is the same already is left alone, and so is what "
+            "the file does not name."
+            "\v"
+            "- is stdin. Nothing is changed if the file makes no sense.\n\n"
+            "Examples:\n"
+            "  permit apply -n semaphores.yaml\n"
+            "  permit apply semaphores.yaml\n",
+     .takes_file = true},
     {.name = "ping",
      .run = ping_command,
      .options = ping_options,
@@ -297,9 +399,8 @@ static const struct command commands[] = {
 };
 
 static const char *const unserved_commands[] = {
-    "why",    "sessions", "watch",  "top",    "bench",
-    "pause",  "resume",   "revoke", "kick",   "drain",
-    "backup", "export",   "apply",  "config", "completion"};
+    "sessions", "watch", "top",   "bench",  "pause",  "resume",
+    "revoke",   "kick",  "drain", "backup", "config", "completion"};
 
 const struct command *commands_find(const char *name)
 {

@@ -27,6 +27,9 @@ int holders_command(const struct options *options);
 int waiters_command(const struct options *options);
 int renew_command(const struct options *options);
 int verify_command(const struct options *options);
+int why_command(const struct options *options);
+int export_command(const struct options *options);
+int apply_command(const struct options *options);
 int ping_command(const struct options *options);
 
 #endif

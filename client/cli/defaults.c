@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "options_read.h"
 #include "options_take.h"
 #include "yaml.h"
 

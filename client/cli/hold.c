@@ -95,8 +95,16 @@ static void name_parent(char *buffer, size_t bytes)
 
 static int hold_granted(const struct options *options, struct acquire *acquire)
 {
-    int code = print_grant(options, acquire->grant);
+    int code;
 
+    if (acquire->grant == NULL) {
+        report_error(options, permit_status_reason(PERMIT_E_INVALID),
+                     "%s gives for good: there is nothing to hold. Use permit "
+                     "take",
+                     options->semaphore);
+        return EX_USAGE;
+    }
+    code = print_grant(options, acquire->grant);
     if (code != 0) {
         return code;
     }

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "commands.h"
+#include "options_read.h"
+#include "options_set.h"
 #include "options_take.h"
 #include "report.h"
 #include "wire.h"
@@ -59,10 +61,12 @@ static error_t take_semaphore(struct options *options, char *text)
         PERMIT_OK) {
         return options_refuse(options, "'%s': %s", text, detail);
     }
-    return text[length - 1] == '*'
-               ? options_refuse(options, "'%s': templates are not served yet",
-                                text)
-               : 0;
+    return options->command->defines || text[length - 1] != '*'
+               ? 0
+               : options_refuse(options,
+                                "'%s' is a template, which makes semaphores: "
+                                "name one of them, without the star",
+                                text);
 }
 
 static error_t take_grant_number(struct options *options, const char *text)
@@ -83,6 +87,10 @@ static error_t take_argument(struct options *options, char *text,
         (options->command->needs_semaphore || options->command->takes_prefix)) {
         return take_semaphore(options, text);
     }
+    if (options->command->takes_file && options->file == NULL) {
+        options->file = text;
+        return 0;
+    }
     if (options->command->needs_grant && options->numbers_count < 2) {
         return take_grant_number(options, text);
     }
@@ -92,6 +100,30 @@ static error_t take_argument(struct options *options, char *text,
         return 0;
     }
     return options_refuse(options, "what is '%s'?", text);
+}
+
+/* What --also and --take name goes with the semaphore. */
+static error_t check_parts(struct options *options)
+{
+    for (size_t i = 0; i < options->parts_count; i++) {
+        const char *name = options->parts[i].semaphore;
+        bool is_twice = strcmp(name, options->semaphore) == 0;
+
+        for (size_t k = 0; k < i; k++) {
+            is_twice =
+                is_twice || strcmp(name, options->parts[k].semaphore) == 0;
+        }
+        if (is_twice) {
+            return options_refuse(options,
+                                  "'%s' is there twice: ask for all permits "
+                                  "of a semaphore at once",
+                                  name);
+        }
+    }
+    return options->join && options->parts_count > 0
+               ? options_refuse(options, "--join is for one semaphore, without "
+                                         "--also and --take")
+               : 0;
 }
 
 static error_t check_end(struct options *options)
@@ -108,7 +140,13 @@ static error_t check_end(struct options *options)
     if (options->permits == 0) {
         return options_refuse(options, "--permits: must be at least 1");
     }
-    return 0;
+    if (options->command->takes_file && options->file == NULL) {
+        return options_refuse(options, "which file?");
+    }
+    if (options->semaphore != NULL) {
+        (void)check_parts(options);
+    }
+    return options_set_check(options);
 }
 
 static error_t parse_command(int key, char *text, struct argp_state *state)
@@ -278,4 +316,15 @@ void options_init(struct options *options)
     };
 
     *options = initial;
+}
+
+const char *options_prefix(const struct options *options,
+                           char prefix[WIRE_NAME_BYTES_MAX + 1])
+{
+    size_t length = options->is_prefix ? strlen(options->semaphore) - 1 : 0;
+
+    assert(length <= WIRE_NAME_BYTES_MAX);
+    (void)snprintf(prefix, WIRE_NAME_BYTES_MAX + 1, "%.*s", (int)length,
+                   options->is_prefix ? options->semaphore : "");
+    return prefix;
 }

@@ -26,6 +26,13 @@ enum progress_style {
 /* What run does if the daemon is away: whenever it would exit with 69. */
 enum unreachable { UNREACHABLE_FAIL = 1, UNREACHABLE_WAIT, UNREACHABLE_RUN };
 
+/* Another semaphore of the same acquire: --also, --take. */
+struct options_part {
+    char semaphore[WIRE_NAME_BYTES_MAX + 1];
+    uint32_t permits;
+    bool take; /* For good. */
+};
+
 #define OPTIONS_DURATION_UNSET INT64_MIN
 #define OPTIONS_LOST_IGNORE (-1)
 
@@ -43,6 +50,10 @@ struct options {
     uint32_t permits;
     int64_t wait_ms; /* -1: no limit. */
     int64_t hold_ms; /* 0: no limit. */
+    uint32_t priority;
+    struct options_part parts[WIRE_PARTS_MAX - 1]; /* Beside `semaphore`. */
+    size_t parts_count;
+    bool join;
     /* verify */
     uint64_t grant_id;
     uint64_t fence;
@@ -70,6 +81,8 @@ struct options {
     struct permit_definition definition;
     bool force;
     bool yes;
+    bool dry_run;     /* apply */
+    const char *file; /* apply */
     uint32_t count;
     int64_t interval_ms;
     char error[512]; /* What is wrong, see options_take(). */
@@ -84,16 +97,21 @@ struct command {
     const struct argp_option *options;         /* NULL: the common ones only. */
     const char *arguments;                     /* "SEM", for --help. */
     const char *doc;                           /* A paragraph, \v, examples. */
+    bool defines; /* Its semaphore may be a template. */
     bool needs_semaphore;
     bool needs_grant; /* Its number and its fence. */
     bool takes_prefix;
     bool takes_command;
+    bool takes_file;
 };
 
 /* Keys of the options that have no letter, or one that another command uses
  * otherwise. From OPTION_UNSERVED on: not served yet. */
 enum option_key {
     OPTION_JSON = 256,
+    OPTION_ALSO,
+    OPTION_BURST,
+    OPTION_BYPASS,
     OPTION_HELP,
     OPTION_USAGE,
     OPTION_VERSION,
@@ -102,6 +120,7 @@ enum option_key {
     OPTION_HOLD,
     OPTION_HOLD_ANEW,
     OPTION_HOLD_MAX,
+    OPTION_JOIN,
     OPTION_KILL_AFTER,
     OPTION_KIND,
     OPTION_LABEL,
@@ -109,15 +128,24 @@ enum option_key {
     OPTION_MAX_QUEUE,
     OPTION_MAX_WAIT,
     OPTION_NAME,
+    OPTION_NO_REFUSE_HOPELESS,
+    OPTION_NO_SHADOW,
+    OPTION_NO_SLOTS,
     OPTION_NO_STDIN,
     OPTION_ON_LOST,
     OPTION_ON_UNREACHABLE,
+    OPTION_PER_SESSION,
     OPTION_PERMITS_DEFINED,
+    OPTION_PRIORITY,
     OPTION_PROGRESS,
     OPTION_PROGRESS_INTERVAL,
     OPTION_PURPOSE,
+    OPTION_RATE,
+    OPTION_REFUSE_HOPELESS,
+    OPTION_SHADOW,
     OPTION_SLOTS,
     OPTION_STATUS_FD,
+    OPTION_TAKE,
     OPTION_UNSERVED
 };
 
@@ -142,5 +170,10 @@ enum options_result options_parse(int argc, char **argv,
 bool options_ask_for_json(int argc, char *const *argv);
 
 void options_init(struct options *options);
+
+/* The prefix that is asked for, without its star; "" for everything. Returns
+ * prefix. */
+const char *options_prefix(const struct options *options,
+                           char prefix[WIRE_NAME_BYTES_MAX + 1]);
 
 #endif

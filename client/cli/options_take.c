@@ -3,96 +3,13 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "duration.h"
+#include "options_read.h"
+#include "options_set.h"
 #include "wire.h"
-
-error_t options_refuse(struct options *options, const char *format, ...)
-{
-    va_list arguments;
-
-    if (options->error[0] == '\0') {
-        va_start(arguments, format);
-        (void)vsnprintf(options->error, sizeof(options->error), format,
-                        arguments);
-        va_end(arguments);
-    }
-    return 0;
-}
-
-bool options_read_number(const char *text, uint64_t max, uint64_t *ret_number)
-{
-    char *end;
-    unsigned long long number;
-
-    errno = 0;
-    number = strtoull(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || *text < '0' ||
-        *text > '9' || number > max) {
-        return false;
-    }
-    *ret_number = number;
-    return true;
-}
-
-static error_t take_number(struct options *options, const char *what,
-                           const char *text, uint32_t max, uint32_t *ret_number)
-{
-    uint64_t number;
-
-    if (!options_read_number(text, max, &number)) {
-        return options_refuse(options, "%s: '%s' is no number up to %u", what,
-                              text, max);
-    }
-    *ret_number = (uint32_t)number;
-    return 0;
-}
-
-static error_t take_text(struct options *options, const char *what,
-                         const char *text, const char **ret_text)
-{
-    if (strlen(text) > WIRE_TEXT_BYTES_MAX) {
-        return options_refuse(options, "%s: longer than %d bytes", what,
-                              WIRE_TEXT_BYTES_MAX);
-    }
-    *ret_text = text;
-    return 0;
-}
-
-/* `none_ms` is what "inf" means to the option. */
-static error_t take_duration(struct options *options, const char *what,
-                             const char *text, int64_t none_ms, int64_t *ret_ms)
-{
-    int64_t ms;
-
-    if (!duration_parse(text, &ms)) {
-        return options_refuse(
-            options,
-            "%s: '%s' is no duration such as 1.5, 250ms, 30s, 5m, "
-            "2h, 7d or inf",
-            what, text);
-    }
-    *ret_ms = ms == DURATION_INF ? none_ms : ms;
-    return 0;
-}
-
-static error_t take_word(struct options *options, const char *what,
-                         const char *text, const char *const *words,
-                         int *ret_index)
-{
-    for (int i = 0; words[i] != NULL; i++) {
-        if (strcmp(text, words[i]) == 0) {
-            *ret_index = i;
-            return 0;
-        }
-    }
-    return options_refuse(options, "%s: no such choice: '%s'", what, text);
-}
 
 /* A signal's number, or its name with or without SIG. Returns 0 for anything
  * else. */
@@ -159,6 +76,35 @@ static error_t take_label(struct options *options, const char *text)
     return 0;
 }
 
+/* SEM[:N]: what follows the last colon is N if it is digits alone, so a name
+ * that ends so itself needs its N. */
+static error_t take_part(struct options *options, const char *what,
+                         const char *text, bool take)
+{
+    struct options_part part = {.permits = 1, .take = take};
+    const char *colon = strrchr(text, ':');
+    size_t length = strlen(text);
+    const char *detail = "";
+
+    if (colon != NULL && colon[1] != '\0' &&
+        colon[1 + strspn(colon + 1, "0123456789")] == '\0') {
+        (void)options_read_some(options, what, colon + 1, WIRE_PERMITS_MAX,
+                                &part.permits);
+        length = (size_t)(colon - text);
+    }
+    if (wire_check_name(text, length, /* template_too= */ false, &detail) !=
+        PERMIT_OK) {
+        return options_refuse(options, "%s: '%s': %s", what, text, detail);
+    }
+    if (options->parts_count == WIRE_PARTS_MAX - 1) {
+        return options_refuse(options, "%s: at most %d semaphores in all", what,
+                              WIRE_PARTS_MAX);
+    }
+    memcpy(part.semaphore, text, length);
+    options->parts[options->parts_count++] = part;
+    return 0;
+}
+
 /* ----------------------------------------------- the groups of options */
 
 static error_t parse_common(struct options *options, int key, char *text)
@@ -192,14 +138,24 @@ static error_t parse_acquire(struct options *options, int key, char *text)
     switch (key) {
     case 'n':
         options->wait_ms = 0;
+        options->dry_run = true; /* What -n is to apply. */
         return 0;
     case 'w':
-        return take_duration(options, "--wait", text, -1, &options->wait_ms);
+        return options_read_duration(options, "--wait", text, -1,
+                                     &options->wait_ms);
     case 'p':
-        return take_number(options, "--permits", text, WIRE_PERMITS_MAX,
-                           &options->permits);
+        return options_read_count(options, "--permits", text, WIRE_PERMITS_MAX,
+                                  &options->permits);
     case OPTION_HOLD:
-        return take_duration(options, "--hold", text, 0, &options->hold_ms);
+        return options_read_duration(options, "--hold", text, 0,
+                                     &options->hold_ms);
+    case OPTION_ALSO:
+        return take_part(options, "--also", text, /* take= */ false);
+    case OPTION_TAKE:
+        return take_part(options, "--take", text, /* take= */ true);
+    case OPTION_PRIORITY:
+        return options_read_count(options, "--priority", text,
+                                  WIRE_PRIORITY_MAX, &options->priority);
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -215,24 +171,25 @@ static error_t parse_manner_of_run(struct options *options, int key, char *text)
 
     switch (key) {
     case OPTION_NAME:
-        return take_text(options, "--name", text, &options->name);
+        return options_read_text(options, "--name", text, &options->name);
     case OPTION_PURPOSE:
-        return take_text(options, "--purpose", text, &options->purpose);
+        return options_read_text(options, "--purpose", text, &options->purpose);
     case OPTION_LABEL:
         return take_label(options, text);
     case OPTION_ON_LOST:
         return take_on_lost(options, text);
     case OPTION_ON_UNREACHABLE:
-        error = take_word(options, "--on-unreachable", text, ways, &index);
+        error =
+            options_read_word(options, "--on-unreachable", text, ways, &index);
         options->on_unreachable = (enum unreachable)(UNREACHABLE_FAIL + index);
         return error;
     case OPTION_PROGRESS:
-        error = take_word(options, "--progress", text, styles, &index);
+        error = options_read_word(options, "--progress", text, styles, &index);
         options->progress = (enum progress_style)(PROGRESS_AUTO + index);
         return error;
     case OPTION_PROGRESS_INTERVAL:
-        return take_duration(options, "--progress-interval", text, INT64_MAX,
-                             &options->progress_interval_ms);
+        return options_read_duration(options, "--progress-interval", text,
+                                     INT64_MAX, &options->progress_interval_ms);
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -245,8 +202,8 @@ static error_t parse_run(struct options *options, int key, char *text)
 
     switch (key) {
     case 'E':
-        error =
-            take_number(options, "--conflict-exit-code", text, 255, &number);
+        error = options_read_count(options, "--conflict-exit-code", text, 255,
+                                   &number);
         options->conflict_code = (int)number;
         return error;
     case 'c':
@@ -259,23 +216,23 @@ static error_t parse_run(struct options *options, int key, char *text)
         options->argv = options->shell_argv;
         return 0;
     case OPTION_EXPECT_PERMITS:
-        error = take_number(options, "--expect-permits", text, WIRE_PERMITS_MAX,
-                            &options->expect_permits);
-        return error == 0 && options->expect_permits == 0
-                   ? options_refuse(options,
-                                    "--expect-permits: must be at least 1")
-                   : error;
+        return options_read_some(options, "--expect-permits", text,
+                                 WIRE_PERMITS_MAX, &options->expect_permits);
+    case OPTION_JOIN:
+        options->join = true;
+        return 0;
     case OPTION_KILL_AFTER:
-        return take_duration(options, "--kill-after", text, INT64_MAX,
-                             &options->kill_after_ms);
+        return options_read_duration(options, "--kill-after", text, INT64_MAX,
+                                     &options->kill_after_ms);
     case OPTION_LINGER:
-        return take_duration(options, "--linger", text, INT64_MAX,
-                             &options->linger_ms);
+        return options_read_duration(options, "--linger", text, INT64_MAX,
+                                     &options->linger_ms);
     case OPTION_NO_STDIN:
         options->no_stdin = true;
         return 0;
     case OPTION_STATUS_FD:
-        error = take_number(options, "--status-fd", text, INT32_MAX, &number);
+        error = options_read_count(options, "--status-fd", text, INT32_MAX,
+                                   &number);
         options->status_fd = (int)number;
         return error == 0 && number <= STDERR_FILENO
                    ? options_refuse(options, "--status-fd: 0, 1 and 2 are the "
@@ -286,59 +243,14 @@ static error_t parse_run(struct options *options, int key, char *text)
     }
 }
 
-static error_t parse_kind(struct options *options, const char *text)
-{
-    static const char *const kinds[] = {"bounded", "counting", NULL};
-    int index = 0;
-    error_t error;
-
-    if (strcmp(text, "rate") == 0) {
-        return options_refuse(options, "--kind rate is not served yet");
-    }
-    error = take_word(options, "--kind", text, kinds, &index);
-    options->definition.kind = (enum permit_kind)(PERMIT_BOUNDED + index);
-    options->definition.fields |= PERMIT_DEFINE_KIND;
-    return error;
-}
-
-static error_t parse_set(struct options *options, int key, char *text)
-{
-    struct permit_definition *definition = &options->definition;
-
-    switch (key) {
-    case OPTION_KIND:
-        return parse_kind(options, text);
-    case OPTION_PERMITS_DEFINED:
-        definition->fields |= PERMIT_DEFINE_PERMITS;
-        return take_number(options, "--permits", text, WIRE_PERMITS_MAX,
-                           &definition->permits);
-    case OPTION_MAX_QUEUE:
-        definition->fields |= PERMIT_DEFINE_MAX_QUEUE;
-        return take_number(options, "--max-queue", text, UINT32_MAX,
-                           &definition->max_queue);
-    case OPTION_MAX_WAIT:
-        definition->fields |= PERMIT_DEFINE_MAX_WAIT;
-        return take_duration(options, "--max-wait", text, -1,
-                             &definition->max_wait_ms);
-    case OPTION_HOLD_MAX:
-        definition->fields |= PERMIT_DEFINE_HOLD;
-        return take_duration(options, "--hold", text, 0, &definition->hold_ms);
-    case OPTION_SLOTS:
-        definition->fields |= PERMIT_DEFINE_SLOTS;
-        definition->slots = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 static error_t parse_other(struct options *options, int key, char *text)
 {
     error_t error;
 
     switch (key) {
     case OPTION_HOLD_ANEW:
-        error = take_duration(options, "--hold", text, 0, &options->hold_ms);
+        error = options_read_duration(options, "--hold", text, 0,
+                                      &options->hold_ms);
         return error == 0 && options->hold_ms == 0
                    ? options_refuse(options,
                                     "--hold: '%s' is no limit; without --hold "
@@ -352,14 +264,11 @@ static error_t parse_other(struct options *options, int key, char *text)
         options->yes = true;
         return 0;
     case 'c':
-        error =
-            take_number(options, "--count", text, UINT32_MAX, &options->count);
-        return error == 0 && options->count == 0
-                   ? options_refuse(options, "--count: must be at least 1")
-                   : error;
+        return options_read_some(options, "--count", text, UINT32_MAX,
+                                 &options->count);
     case 'i':
-        return take_duration(options, "--interval", text, INT64_MAX,
-                             &options->interval_ms);
+        return options_read_duration(options, "--interval", text, INT64_MAX,
+                                     &options->interval_ms);
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -368,7 +277,7 @@ static error_t parse_other(struct options *options, int key, char *text)
 error_t options_take(struct options *options, int key, char *text)
 {
     static error_t (*const groups[])(struct options *, int, char *) = {
-        parse_common, parse_acquire, parse_run, parse_set, parse_other};
+        parse_common, parse_acquire, parse_run, options_set_take, parse_other};
     error_t error = ARGP_ERR_UNKNOWN;
 
     for (size_t i = 0;

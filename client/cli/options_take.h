@@ -18,11 +18,4 @@
  * are borrowed. */
 error_t options_take(struct options *options, int key, char *text);
 
-/* Reads a number, in digits alone. Returns false if it is none up to max. */
-bool options_read_number(const char *text, uint64_t max, uint64_t *ret_number);
-
-/* Remembers what is wrong, if nothing was before. Returns 0. */
-error_t options_refuse(struct options *options, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
 #endif

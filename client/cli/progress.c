@@ -68,12 +68,17 @@ void progress_format(char *buffer, size_t bytes, const struct options *options,
     append(&line,
            "permit: waiting for %s · %" PRIu64 "%s of %" PRIu64 " · %" PRIu64
            "/%" PRIu64 " held · %s",
-           options->semaphore, waiting->position, ordinal_of(waiting->position),
+           options->parts_count == 0 ? options->semaphore : waiting->semaphore,
+           waiting->position, ordinal_of(waiting->position),
            waiting->queue_length, waiting->held, waiting->permits,
            text_age(age, sizeof(age), waited_ms));
     if (options->wait_ms > waited_ms) {
         append(&line, ", gives up in %s",
                text_age(age, sizeof(age), options->wait_ms - waited_ms));
+    }
+    if (waiting->retry_after_ms > 0) {
+        append(&line, " · its turn in %s",
+               text_age(age, sizeof(age), waiting->retry_after_ms));
     }
     if (waiting->oldest != NULL) {
         append(&line, " · oldest: %s %s (%s)",
@@ -120,6 +125,7 @@ static void show(struct progress *progress)
     progress->position = waiting.position;
     progress->said_at_ms = now_ms;
     waiting.oldest_held_ms += now_ms - progress->told_at_ms;
+    waiting.retry_after_ms -= now_ms - progress->told_at_ms;
     progress_format(text, sizeof(text), progress->options, &waiting,
                     now_ms - progress->began_at_ms);
     if (progress->style == PROGRESS_LINE) {
@@ -201,6 +207,9 @@ static void tell(struct progress *progress,
     (void)pthread_mutex_lock(&progress->mutex);
     progress->told = *waiting;
     progress->told_at_ms = clock_now_ms();
+    (void)snprintf(progress->semaphore, sizeof(progress->semaphore), "%s",
+                   waiting->semaphore);
+    progress->told.semaphore = progress->semaphore;
     if (waiting->oldest != NULL) {
         progress->oldest = *waiting->oldest;
         (void)snprintf(progress->name, sizeof(progress->name), "%s",

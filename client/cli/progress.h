@@ -28,6 +28,7 @@ struct progress {
     struct permit_waiting told;
     int64_t told_at_ms; /* 0: nothing yet. */
     struct permit_client_info oldest;
+    char semaphore[PERMIT_NAME_BYTES];
     char name[WIRE_TEXT_BYTES_MAX + 1];
     char purpose[WIRE_TEXT_BYTES_MAX + 1];
 };

@@ -7,7 +7,7 @@
 #include "control.h"
 #include "exit_code.h"
 #include "json.h"
-#include "options_take.h"
+#include "options_read.h"
 #include "report.h"
 
 static int print_grant(const struct options *options, uint64_t grant_id)

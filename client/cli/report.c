@@ -7,13 +7,16 @@
 
 #include "exit_code.h"
 #include "json.h"
+#include "refusal.h"
 #include "text.h"
 
-#define MESSAGE_BYTES 1024
+#define SUBJECT_BYTES (PERMIT_PARTS_MAX * (PERMIT_NAME_BYTES + 2))
+#define MESSAGE_BYTES (SUBJECT_BYTES + REFUSAL_BYTES + 512)
 
 static void print_json_error(const char *reason, const char *message,
-                             int64_t retry_after_ms)
+                             const struct permit_refusal *refusal)
 {
+    int64_t retry_after_ms = refusal == NULL ? 0 : refusal->retry_after_ms;
     cJSON *object = cJSON_CreateObject();
     cJSON *error = cJSON_AddObjectToObject(object, "error");
     char *text = NULL;
@@ -22,7 +25,9 @@ static void print_json_error(const char *reason, const char *message,
         cJSON_AddStringToObject(error, "reason", reason) != NULL &&
         json_add_text(error, "message", message) &&
         json_add_seconds(error, "retry_after_seconds",
-                         retry_after_ms > 0 ? retry_after_ms : -1)) {
+                         retry_after_ms > 0 ? retry_after_ms : -1) &&
+        (refusal == NULL || refusal->position == 0 ||
+         refusal_add_json(error, refusal))) {
         text = cJSON_PrintUnformatted(object);
     }
     (void)fprintf(stderr, "%s\n",
@@ -32,12 +37,12 @@ static void print_json_error(const char *reason, const char *message,
 }
 
 static void say_error(const struct options *options, const char *reason,
-                      const char *message, int64_t retry_after_ms)
+                      const char *message, const struct permit_refusal *refusal)
 {
     char escaped[4 * MESSAGE_BYTES];
 
     if (options->json) {
-        print_json_error(reason, message, retry_after_ms);
+        print_json_error(reason, message, refusal);
         return;
     }
     (void)fprintf(stderr, "permit%s%s: %s\n",
@@ -55,19 +60,44 @@ void report_error(const struct options *options, const char *reason,
     va_start(arguments, format);
     (void)vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
-    say_error(options, reason, message, 0);
+    say_error(options, reason, message, NULL);
 }
 
 int report_status(const struct options *options, struct permit_client *client,
                   enum permit_status status)
 {
-    return report_refused(options, client, status, 0);
+    return report_refused(options, client, status, NULL);
+}
+
+/* What a refusal is about: the semaphore that it names, or else all that were
+ * asked for. */
+static void name_subject(char *text, size_t bytes,
+                         const struct options *options,
+                         const struct permit_refusal *refusal)
+{
+    size_t at = 0;
+
+    if (refusal != NULL && refusal->semaphore[0] != '\0') {
+        (void)snprintf(text, bytes, "%s: ", refusal->semaphore);
+        return;
+    }
+    for (size_t i = 0; i <= options->parts_count; i++) {
+        const char *name =
+            i == 0 ? options->semaphore : options->parts[i - 1].semaphore;
+
+        at += (size_t)snprintf(text + at, bytes - at, "%s%s%s", name,
+                               i < options->parts_count ? ", " : "",
+                               i < options->parts_count ? "" : ": ");
+    }
 }
 
 int report_refused(const struct options *options, struct permit_client *client,
-                   enum permit_status status, int64_t retry_after_ms)
+                   enum permit_status status,
+                   const struct permit_refusal *refusal)
 {
-    char detail[MESSAGE_BYTES / 2] = "";
+    char subject[SUBJECT_BYTES] = "";
+    char words[REFUSAL_BYTES] = "";
+    char detail[512] = "";
     char message[MESSAGE_BYTES];
 
     if (status == PERMIT_OK) {
@@ -76,11 +106,15 @@ int report_refused(const struct options *options, struct permit_client *client,
     if (client != NULL) {
         permit_client_last_error(client, detail, sizeof(detail));
     }
-    (void)snprintf(message, sizeof(message), "%s%s%s",
-                   options->semaphore == NULL ? "" : options->semaphore,
-                   options->semaphore == NULL ? "" : ": ",
-                   detail[0] == '\0' ? permit_strerror(status) : detail);
-    say_error(options, permit_status_reason(status), message, retry_after_ms);
+    if (options->semaphore != NULL) {
+        name_subject(subject, sizeof(subject), options, refusal);
+    }
+    if (refusal != NULL && !options->json) {
+        (void)refusal_words(words, refusal);
+    }
+    (void)snprintf(message, sizeof(message), "%s%s%s", subject,
+                   detail[0] == '\0' ? permit_strerror(status) : detail, words);
+    say_error(options, permit_status_reason(status), message, refusal);
     return exit_code_of(status);
 }
 

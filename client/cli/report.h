@@ -21,10 +21,11 @@ void report_error(const struct options *options, const char *reason,
 int report_status(const struct options *options, struct permit_client *client,
                   enum permit_status status);
 
-/* The same, of an acquire; with --json also after how long it makes sense to
- * try again, if retry_after_ms is not 0. */
+/* The same, of an acquire; also what is in its way, and after how long it makes
+ * sense to try again. */
 int report_refused(const struct options *options, struct permit_client *client,
-                   enum permit_status status, int64_t retry_after_ms);
+                   enum permit_status status,
+                   const struct permit_refusal *refusal);
 
 /* Says something on stderr that is no error; not with -q, --json, and only
  * with -v if `verbose`. */

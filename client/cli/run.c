@@ -3,10 +3,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,9 @@
 #include "descriptors.h"
 #include "exit_code.h"
 #include "guard.h"
+#include "outcome.h"
 #include "report.h"
+#include "run_environment.h"
 #include "run_orphan.h"
 #include "run_watch.h"
 #include "signals.h"
@@ -107,85 +109,6 @@ static int check_linger(const struct acquire *acquire)
     return EX_USAGE;
 }
 
-/* ------------------------------------------------------------ environment */
-
-struct environment {
-    char text[GUARD_TEXT_BYTES];
-    size_t bytes;
-};
-
-/* Forgets what an outer run has told this process: the command has a grant of
- * its own, or none. Returns how deep the outer run is. */
-static long take_outer(void)
-{
-    static const char *const variables[] = {
-        "PERMIT_SEMAPHORE", "PERMIT_GRANT",   "PERMIT_FENCE",
-        "PERMIT_PERMITS",   "PERMIT_SLOTS",   "PERMIT_PARTS",
-        "PERMIT_WAITED_MS", "PERMIT_SESSION", "PERMIT_CONTROL",
-        "PERMIT_DEPTH"};
-    const char *outer = getenv("PERMIT_DEPTH");
-    long depth = outer == NULL ? 0 : strtol(outer, NULL, 10);
-
-    for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++) {
-        (void)unsetenv(variables[i]); /* The names are right. */
-    }
-    return depth > 0 && depth < 1000000 ? depth : 0;
-}
-
-static void __attribute__((format(printf, 2, 3)))
-environment_add(struct environment *environment, const char *format, ...)
-{
-    size_t room = sizeof(environment->text) - environment->bytes;
-    va_list arguments;
-    int length;
-
-    va_start(arguments, format);
-    length = vsnprintf(environment->text + environment->bytes, room, format,
-                       arguments);
-    va_end(arguments);
-    /* Numbers, two names of at most 128 bytes and all slots always fit. */
-    assert(length > 0 && (size_t)length < room);
-    environment->bytes += (size_t)length + 1;
-}
-
-/* A comma list, if there are any. */
-static void environment_add_slots(struct environment *environment,
-                                  const struct permit_grant *grant)
-{
-    size_t count;
-    const uint32_t *slots = permit_grant_slots(grant, &count);
-
-    for (size_t i = 0; i < count; i++) {
-        environment->bytes -= i > 0; /* Over the NUL. */
-        environment_add(environment, "%s%" PRIu32,
-                        i == 0 ? "PERMIT_SLOTS=" : ",", slots[i]);
-    }
-}
-
-static void environment_fill(struct environment *environment,
-                             const struct options *options,
-                             struct permit_client *client,
-                             const struct permit_grant *grant, long depth)
-{
-    uint32_t permits = permit_grant_permits(grant);
-
-    environment->bytes = 0;
-    environment_add(environment, "PERMIT_SEMAPHORE=%s", options->semaphore);
-    environment_add(environment, "PERMIT_GRANT=%" PRIu64,
-                    permit_grant_id(grant));
-    environment_add(environment, "PERMIT_FENCE=%" PRIu64,
-                    permit_grant_fence(grant));
-    environment_add(environment, "PERMIT_PERMITS=%" PRIu32, permits);
-    environment_add_slots(environment, grant);
-    environment_add(environment, "PERMIT_PARTS=%s=%" PRIu32, options->semaphore,
-                    permits);
-    environment_add(environment, "PERMIT_WAITED_MS=%" PRId64,
-                    permit_grant_waited_ms(grant));
-    environment_add(environment, "PERMIT_SESSION=%" PRIu64,
-                    permit_client_session_id(client));
-    environment_add(environment, "PERMIT_DEPTH=%ld", depth);
-}
-
 /* Of a hold that the options ask for, the command may ask for more. Returns 0
  * or a negative errno. */
 static int allow_renewals(struct run *run, struct environment *environment)
@@ -210,6 +133,8 @@ struct giving_back {
     struct permit_client *client;
     struct permit_grant *grant;
     struct control *control;
+    bool has_outcome;
+    struct permit_outcome outcome;
     enum permit_status status;
 };
 
@@ -217,25 +142,53 @@ static void *give_back_thread(void *arg)
 {
     struct giving_back *giving = arg;
 
-    giving->status = permit_grant_release(giving->grant, 0);
+    giving->status =
+        giving->has_outcome
+            ? permit_grant_release_outcome(giving->grant, giving->outcome.data,
+                                           giving->outcome.bytes)
+            : permit_grant_release(giving->grant, 0);
     control_destroy(giving->control);
     permit_grant_destroy(giving->grant);
     permit_client_destroy(giving->client);
     return NULL;
 }
 
-/* Release and Bye, and at most a second for the answers. Takes ownership of
- * client, grant and control. Returns PERMIT_E_NO_ANSWER if that was not enough.
- */
-static enum permit_status give_back(const struct run *run)
+/* The outcome for those who join. Returns false if there is none. */
+static bool take_outcome(const struct run *run, struct permit_outcome *outcome)
+{
+    int64_t bytes = outcome_read(run->outcome, outcome->data);
+
+    if (bytes < 0) {
+        report_error(run->options, "outcome", "$PERMIT_OUTCOME: %s",
+                     strerror((int)-bytes));
+        return false;
+    }
+    if (bytes > PERMIT_OUTCOME_BYTES_MAX) {
+        report_error(run->options, "outcome",
+                     "$PERMIT_OUTCOME has %" PRId64
+                     " bytes, which is more than %d: who wanted to join does "
+                     "the work itself",
+                     bytes, PERMIT_OUTCOME_BYTES_MAX);
+        return false;
+    }
+    outcome->bytes = (size_t)bytes;
+    return true;
+}
+
+/* Release, with the outcome of a command that is done, and Bye; and at most a
+ * second for the answers. Takes ownership of client, grant and control. Returns
+ * PERMIT_E_NO_ANSWER if that was not enough. */
+static enum permit_status give_back(const struct run *run, bool is_done)
 {
     /* The thread may outlive this call, until the process ends. */
     static struct giving_back giving;
     struct timespec until;
     pthread_t thread;
 
-    giving =
-        (struct giving_back){run->client, run->grant, run->control, PERMIT_OK};
+    giving.client = run->client;
+    giving.grant = run->grant;
+    giving.control = run->control;
+    giving.has_outcome = is_done && take_outcome(run, &giving.outcome);
     if (pthread_create(&thread, NULL, give_back_thread, &giving) != 0) {
         (void)give_back_thread(&giving);
         return giving.status;
@@ -314,7 +267,9 @@ static int run_with(struct run *run, const struct environment *environment)
         run_watch(run, &result);
     }
     if (run->grant != NULL) {
-        status = give_back(run);
+        status = give_back(run, error == 0 && !result.is_lost &&
+                                    result.report.type == GUARD_REPORT_ENDED &&
+                                    result.report.code == EX_OK);
     }
     if (error < 0 && error != -EPIPE) {
         report_error(run->options, "not_started", "%s", strerror(-error));
@@ -333,17 +288,19 @@ static int run_granted(struct run *run, long depth)
     /* Before the rest is asked for: this process may be stopped in between. */
     int64_t now_ms = clock_now_ms();
     int64_t left_ms = permit_grant_left_ms(run->grant);
+    char path[OUTCOME_PATH_BYTES];
     int error;
 
     environment_fill(&environment, run->options, run->client, run->grant,
                      depth);
     report_note(run->options, true, "grant %" PRIu64 ", fence %" PRIu64,
                 permit_grant_id(run->grant), permit_grant_fence(run->grant));
-    status_fd_granted(run->status, run->client, run->grant);
+    status_fd_granted(run->status, run->client, run->grant,
+                      run->options->permits);
     run_entrust(run, run->client);
     if (left_ms <= 0) {
         status_fd_lost(run->status, PERMIT_LOSS_SESSION);
-        (void)give_back(run);
+        (void)give_back(run, /* is_done= */ false);
         return report_status(run->options, NULL, PERMIT_E_LOST);
     }
     /* However short the hold is, and the server may cap it, the command has a
@@ -356,13 +313,51 @@ static int run_granted(struct run *run, long depth)
     run->deadline_ms = run->options->on_lost == OPTIONS_LOST_IGNORE
                            ? NEVER_MS
                            : now_ms + left_ms;
+    if (run->outcome != -1) {
+        environment_add(&environment, "PERMIT_OUTCOME=%s",
+                        outcome_path(run->outcome, path));
+    }
     error = allow_renewals(run, &environment);
     if (error < 0) {
-        (void)give_back(run);
+        (void)give_back(run, /* is_done= */ false);
         report_error(run->options, "not_started", "%s", strerror(-error));
         return EXIT_NOT_STARTED;
     }
     return run_with(run, &environment);
+}
+
+/* All was taken for good: there is nothing to give back, nor to lose. */
+static int run_taken(struct run *run, struct acquire *acquire, long depth)
+{
+    struct environment environment;
+
+    environment_fill(&environment, run->options, acquire->client, NULL, depth);
+    status_fd_granted(run->status, acquire->client, NULL,
+                      run->options->permits);
+    acquire_deinit(acquire);
+    (void)guard_entrust(run->guard, NULL, 0, -1);
+    run->deadline_ms = NEVER_MS;
+    return run_with(run, &environment);
+}
+
+/* Somebody else has done the work. */
+static int print_joined(const struct run *run,
+                        const struct permit_outcome *outcome)
+{
+    size_t written = 0;
+
+    status_fd_joined(run->status, outcome->bytes);
+    while (written < outcome->bytes) {
+        ssize_t length = write(run->output, outcome->data + written,
+                               outcome->bytes - written);
+
+        if (length < 0 && errno != EINTR) {
+            report_error(run->options, "output", "cannot write to stdout");
+            return EX_IOERR;
+        }
+        written += length < 0 ? 0 : (size_t)length;
+    }
+    return EX_OK;
 }
 
 static void entrust(void *arg, struct permit_client *client)
@@ -386,6 +381,12 @@ static int run_acquired(struct run *run, struct acquire *acquire, long depth)
     if (code == 0) {
         code = acquire_grant(acquire, /* consume= */ false);
     }
+    if (code == 0 && acquire->is_joined) {
+        return print_joined(run, &acquire->outcome);
+    }
+    if (run->output != -1) {
+        (void)close(run->output); /* Its end is the command's. */
+    }
     if (code == 0) { /* Of the connection that it came over. */
         code = choose_kill_after(acquire, &run->kill_after_ms);
     }
@@ -402,6 +403,9 @@ static int run_acquired(struct run *run, struct acquire *acquire, long depth)
     }
     if (code != 0) {
         return code;
+    }
+    if (acquire->grant == NULL) {
+        return run_taken(run, acquire, depth);
     }
     run->client = acquire->client;
     run->grant = acquire->grant;
@@ -420,27 +424,32 @@ static void name_purpose(char *buffer, size_t bytes, const char *path)
 
 /* Makes the guard, while there is one thread still, for it forks, and lets go
  * of what is the command's. Returns 0 or a negative errno. */
-static int prepare(const struct options *options,
-                   const struct status_fd *status, struct guard **ret_guard)
+static int prepare(struct run *run)
 {
+    const struct options *options = run->options;
     const struct guard_command command = {.argv = options->argv,
                                           .own_group = options->no_stdin ||
                                                        !isatty(STDIN_FILENO),
                                           .no_stdin = options->no_stdin,
                                           .on_orphaned = run_orphaned};
-    int error = guard_create(&command, ret_guard);
+    int error = guard_create(&command, &run->guard);
 
     if (error < 0) {
         return error;
     }
-    descriptors_let_go((const int[]){guard_fd(*ret_guard), status->fd}, 2,
-                       /* stderr_too= */ false);
+    if (options->join) { /* For what another's run has to say. */
+        run->output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    }
+    descriptors_let_go(
+        (const int[]){guard_fd(run->guard), run->status->fd, run->output}, 3,
+        /* stderr_too= */ false);
+    run->outcome = outcome_create();
     /* Who reads what is said may go: the command's permit does not depend on
      * it. */
     (void)signal(SIGPIPE, SIG_IGN);
     error = signals_catch();
     if (error < 0) {
-        guard_destroy(*ret_guard);
+        guard_destroy(run->guard);
     }
     return error;
 }
@@ -451,8 +460,9 @@ int run_command(const struct options *options)
     struct options own = *options;
     struct status_fd status;
     struct acquire acquire;
-    struct run run = {.options = &own, .status = &status};
-    long depth = take_outer() + 1;
+    struct run run = {
+        .options = &own, .status = &status, .output = -1, .outcome = -1};
+    long depth = environment_take_outer() + 1;
     int error = status_fd_open(&status, own.status_fd, own.semaphore);
     int code;
 
@@ -461,7 +471,7 @@ int run_command(const struct options *options)
                      "--status-fd: %d: %s", own.status_fd, strerror(-error));
         return EX_USAGE;
     }
-    error = prepare(options, &status, &run.guard);
+    error = prepare(&run);
     if (error < 0) {
         report_error(options, "not_started", "%s", strerror(-error));
         status_fd_close(&status);

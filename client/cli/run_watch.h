@@ -27,6 +27,8 @@ struct run {
     int64_t deadline_ms;        /* What the guard was told with its go. */
     ino_t line; /* The connection that the guard has a copy of. */
     int64_t kill_after_ms;
+    int outcome; /* See outcome.h; -1: there is no such file. */
+    int output;  /* A copy of stdout for another's outcome; -1: none. */
 };
 
 struct run_result {

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "commands.h"
+#include "duration.h"
 #include "exit_code.h"
 #include "json.h"
 #include "report.h"
@@ -77,6 +78,31 @@ static void add_word(struct text_table *table, const cJSON *object,
     text_table_add(table, text == NULL ? "?" : text);
 }
 
+/* What there is of it, as it was defined. */
+static void add_limit(struct text_table *table,
+                      const struct permit_semaphore_info *info)
+{
+    char text[RATE_TEXT_BYTES];
+
+    if (info->kind == PERMIT_RATE) {
+        text_table_add(table, rate_print(text, info->rate, info->per_ms));
+    } else {
+        add_number(table, info->permits);
+    }
+}
+
+static void add_state(struct text_table *table,
+                      const struct permit_semaphore_info *info)
+{
+    char text[64];
+    bool is_template = info->name[strlen(info->name) - 1] == '*';
+
+    (void)snprintf(text, sizeof(text), "%s%s",
+                   is_template ? "template" : json_state(info),
+                   info->shadow ? ", shadow" : "");
+    text_table_add(table, text);
+}
+
 static void semaphore_row(struct text_table *table,
                           const struct permit_list *list, size_t index)
 {
@@ -86,21 +112,38 @@ static void semaphore_row(struct text_table *table,
 
     text_table_add(table, info->name);
     add_word(table, object, "kind");
-    add_number(table, info->permits);
+    add_limit(table, info);
     add_number(table, info->held);
     add_number(table, info->available);
     add_number(table, info->holders);
     add_number(table, info->waiters);
     add_age(table, info->oldest_wait_ms);
-    add_word(table, object, "state");
+    add_state(table, info);
     cJSON_Delete(object);
 }
 
 /* ---------------------------------------------------- holders and waiters */
 
+/* The other semaphores of a grant, or of a waiter. */
+static void add_others(struct text_table *table, const char *semaphore,
+                       const struct permit_part_info *parts, uint32_t count)
+{
+    char text[PERMIT_PARTS_MAX * (PERMIT_NAME_BYTES + 12)] = "";
+    size_t at = 0;
+
+    for (uint32_t i = 0; i < count && at < sizeof(text); i++) {
+        if (strcmp(parts[i].semaphore, semaphore) != 0) {
+            at += (size_t)snprintf(text + at, sizeof(text) - at,
+                                   "%s%s:%" PRIu32, at == 0 ? "" : " ",
+                                   parts[i].semaphore, parts[i].permits);
+        }
+    }
+    text_table_add(table, text[0] == '\0' ? "-" : text);
+}
+
 static const char *const holder_columns[] = {"NAME",     "HOST",    ">PID",
                                              "PURPOSE",  "ADDRESS", ">SINCE",
-                                             ">PERMITS", "FENCE"};
+                                             ">PERMITS", "FENCE",   "ALSO"};
 
 static cJSON *holder_json(const struct permit_list *list, size_t index)
 {
@@ -116,11 +159,27 @@ static void holder_row(struct text_table *table, const struct permit_list *list,
     add_age(table, info->held_ms);
     add_number(table, info->permits);
     add_number(table, info->fence);
+    add_others(table, info->semaphore, info->parts, info->parts_count);
 }
 
-static const char *const waiter_columns[] = {">POSITION", "NAME",    "HOST",
-                                             ">PID",      "PURPOSE", "ADDRESS",
-                                             ">SINCE",    ">PERMITS"};
+static const char *set_aside_text(enum permit_set_aside set_aside)
+{
+    switch (set_aside) {
+    case PERMIT_SET_ASIDE_PAUSED:
+        return "paused";
+    case PERMIT_SET_ASIDE_SHARE:
+        return "share";
+    case PERMIT_SET_ASIDE_DISCONNECTED:
+        return "disconnected";
+    case PERMIT_SET_ASIDE_NO:
+        break;
+    }
+    return "-";
+}
+
+static const char *const waiter_columns[] = {
+    ">POSITION", "NAME",     "HOST",      ">PID",      "PURPOSE", "ADDRESS",
+    ">SINCE",    ">PERMITS", ">PRIORITY", "SET ASIDE", "ALSO"};
 
 static cJSON *waiter_json(const struct permit_list *list, size_t index)
 {
@@ -136,6 +195,9 @@ static void waiter_row(struct text_table *table, const struct permit_list *list,
     add_client(table, &info->client);
     add_age(table, info->waited_ms);
     add_number(table, info->permits);
+    add_number(table, info->priority);
+    text_table_add(table, set_aside_text(info->set_aside));
+    add_others(table, info->semaphore, info->parts, info->parts_count);
 }
 
 /* ------------------------------------------------------------------- show */
@@ -227,19 +289,12 @@ static int show(const struct options *options, const struct view *view,
 
 int status_command(const struct options *options)
 {
-    char prefix[WIRE_NAME_BYTES_MAX + 1] = "";
+    char prefix[WIRE_NAME_BYTES_MAX + 1];
 
     if (options->semaphore != NULL && !options->is_prefix) {
         return show(options, &one_view, options->semaphore);
     }
-    if (options->semaphore != NULL) {
-        size_t length = strlen(options->semaphore) - 1;
-
-        assert(length < sizeof(prefix));
-        (void)snprintf(prefix, sizeof(prefix), "%.*s", (int)length,
-                       options->semaphore); /* Without the star. */
-    }
-    return show(options, &semaphores_view, prefix);
+    return show(options, &semaphores_view, options_prefix(options, prefix));
 }
 
 int holders_command(const struct options *options)

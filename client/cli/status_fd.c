@@ -125,24 +125,44 @@ void status_fd_waiting(const struct status_fd *status,
                                   (double)waiting->queue_length);
     (void)cJSON_AddNumberToObject(object, "held", (double)waiting->held);
     (void)cJSON_AddNumberToObject(object, "permits", (double)waiting->permits);
+    (void)json_add_text(object, "waits_for", waiting->semaphore);
+    (void)cJSON_AddNumberToObject(object, "permits_in_the_way",
+                                  (double)waiting->permits_in_the_way);
+    (void)json_add_seconds(object, "retry_after_seconds",
+                           waiting->retry_after_ms > 0 ? waiting->retry_after_ms
+                                                       : -1);
     (void)json_add_seconds(object, "waited_seconds", waited_ms);
     say(status, object);
 }
 
 void status_fd_granted(struct status_fd *status, struct permit_client *client,
-                       const struct permit_grant *grant)
+                       const struct permit_grant *grant, uint32_t permits)
 {
     cJSON *object;
 
-    status->grant_id = permit_grant_id(grant);
-    status->fence = permit_grant_fence(grant);
     status->granted_at_ms = clock_now_ms();
-    object = begin_of_grant(status, "granted");
-    (void)cJSON_AddNumberToObject(object, "permits",
-                                  permit_grant_permits(grant));
+    if (grant == NULL) {
+        object = begin(status, "granted");
+    } else {
+        status->grant_id = permit_grant_id(grant);
+        status->fence = permit_grant_fence(grant);
+        object = begin_of_grant(status, "granted");
+    }
+    (void)cJSON_AddNumberToObject(object, "permits", permits);
     (void)json_add_id(object, "session_id", permit_client_session_id(client));
-    (void)json_add_seconds(object, "waited_seconds",
-                           permit_grant_waited_ms(grant));
+    if (grant != NULL) {
+        (void)json_add_seconds(object, "waited_seconds",
+                               permit_grant_waited_ms(grant));
+    }
+    say(status, object);
+}
+
+void status_fd_joined(const struct status_fd *status, size_t outcome_bytes)
+{
+    cJSON *object = begin(status, "joined");
+
+    (void)cJSON_AddNumberToObject(object, "outcome_bytes",
+                                  (double)outcome_bytes);
     say(status, object);
 }
 

@@ -30,8 +30,10 @@ void status_fd_close(struct status_fd *status);
 
 void status_fd_waiting(const struct status_fd *status,
                        const struct permit_waiting *waiting, int64_t waited_ms);
+/* Grant is NULL if all was taken for good. */
 void status_fd_granted(struct status_fd *status, struct permit_client *client,
-                       const struct permit_grant *grant);
+                       const struct permit_grant *grant, uint32_t permits);
+void status_fd_joined(const struct status_fd *status, size_t outcome_bytes);
 void status_fd_lost(const struct status_fd *status, enum permit_loss loss);
 void status_fd_released(const struct status_fd *status);
 

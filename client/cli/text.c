@@ -90,6 +90,15 @@ char *text_age(char *buffer, size_t bytes, int64_t ms)
     return buffer;
 }
 
+char *text_delay(char *buffer, size_t bytes, int64_t ms)
+{
+    if (ms >= 10000) {
+        return text_age(buffer, bytes, ms);
+    }
+    (void)snprintf(buffer, bytes, "%.4gs", (double)ms / 1000);
+    return buffer;
+}
+
 bool text_may_colour(FILE *file)
 {
     const char *no_color = getenv("NO_COLOR");

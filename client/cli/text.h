@@ -23,6 +23,10 @@ char *text_escape(char *buffer, size_t bytes, const char *text);
  */
 char *text_age(char *buffer, size_t bytes, int64_t ms);
 
+/* Writes how long to wait: "0.25s", and from 10 seconds on an age. Returns
+ * buffer. */
+char *text_delay(char *buffer, size_t bytes, int64_t ms);
+
 /* Colour: a terminal, and nobody said NO_COLOR. */
 bool text_may_colour(FILE *file);
 

@@ -229,7 +229,7 @@ def test_a_daemon_that_is_away_is_69(shared, args):
 @pytest.mark.parametrize("args", [
     [], ["nonsense"], ["watch"], ["--nonsense"], ["status", "--nonsense"],
     ["status", "a", "b"], ["set"], ["set", "-bad"], ["holders", "a b"],
-    ["post", "x", "-p", "0"], ["set", "x", "--bypass", "1"], ["-s"]])
+    ["post", "x", "-p", "0"], ["set", "x", "--no-durable"], ["-s"]])
 def test_usage_errors_are_64(shared, args):
     done = permit(shared, *args)
     assert done.returncode == 64

@@ -142,7 +142,8 @@ def test_what_cannot_be_executed_gives_the_permit_back(shared, jobs, tmp_path):
     (["-w", "soon", "JOBS", "true"], 64, "invalid"),
     (["JOBS"], 64, "invalid"),
     ([], 64, "invalid"),
-    (["--also", "x", "JOBS", "true"], 64, "invalid"),
+    (["--also", "JOBS", "JOBS", "true"], 64, "invalid"),
+    (["--also", "no-such-semaphore", "JOBS", "true"], 78, "not_found"),
     (["--kill-after", "60s", "JOBS", "true"], 64, "invalid"),
     (["--hold", "1s", "--kill-after", "1s", "JOBS", "true"], 64, "invalid"),
     (["JOBS", "no-such-command"], 127, "exec")])

@@ -58,8 +58,9 @@ class Scripted:
     """A server that welcomes everybody, drops the line of the first Acquires,
     and gives the later ones the answer that it is told, or none."""
 
-    def __init__(self, drops=0, **refused):
+    def __init__(self, drops=0, kind=None, **refused):
         self.drops = drops
+        self.kind = kind or wire.pb.BOUNDED
         self.refused = refused
         self.waits = []
         self.is_asked = threading.Event()
@@ -97,6 +98,9 @@ class Scripted:
                         return
                     for key, value in self.refused.items():
                         setattr(answer.refused, key, value)
+                elif wire.kind(asked) == "query":
+                    answer.semaphore.name = asked.query.semaphore
+                    answer.semaphore.kind = self.kind
                 elif wire.kind(asked) == "bye":
                     return
                 if wire.kind(answer) is None:
@@ -188,6 +192,16 @@ def test_who_waits_survives_a_daemon_that_goes_away(start_daemon, pipe):
     assert pipe.line() == "up"
     assert finish(waiter)[0] == 3
     assert second.semaphore("jobs")["totals"]["grants_total"] == 1
+
+
+@pytest.mark.parametrize("args, kind", [
+    (["jobs"], wire.pb.RATE), (["--take", "more", "jobs"], wire.pb.COUNTING)])
+def test_what_is_taken_for_good_is_not_asked_twice(args, kind):
+    server = Scripted(drops=1, kind=kind)
+    done = permit(server, "run", "-w", 60, *args, "true")
+    assert done.returncode == 74
+    assert "it may have happened or not" in done.stderr
+    assert len(server.waits) == 1
 
 
 def test_who_is_asked_anew_has_waited_already():
@@ -348,7 +362,8 @@ def test_status_fd_tells_wait_grant_and_release(holder, shared, jobs, pipe):
     first = json.loads(pipe.line())
     assert first.pop("waited_seconds") >= 0
     assert first == {"event": "waiting", "semaphore": jobs, "position": 1,
-                     "waiters": 1, "held": 1, "permits": 1}
+                     "waiters": 1, "held": 1, "permits": 1, "waits_for": jobs,
+                     "permits_in_the_way": 1, "retry_after_seconds": None}
     finish(holder)
     granted, released = events_of(pipe)
     assert granted["event"] == "granted" and released["event"] == "released"

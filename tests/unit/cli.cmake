@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+permit_test(cli_definitions LIBS permit_cli LABELS cli)
 permit_test(cli_guard LIBS permit_guard LABELS cli)
 permit_test(cli_options LIBS permit_cli LABELS cli)
 permit_test(cli_text LIBS permit_cli LABELS cli)

@@ -88,6 +88,39 @@ START_TEST(what_is_not_said_has_its_default)
     ck_assert_int_eq(options.on_unreachable, UNREACHABLE_FAIL);
     ck_assert_int_eq(options.status_fd, -1);
     ck_assert_uint_eq(options.labels_count, 0);
+    ck_assert_uint_eq(options.priority, 0);
+    ck_assert_uint_eq(options.parts_count, 0);
+    ck_assert(!options.join);
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    const char *semaphore;
+    uint32_t permits;
+} part_cases[] = {{"api", "api", 1},
+                  {"api:2", "api", 2},
+                  {"a:b", "a:b", 1},
+                  {"a:", "a:", 1},
+                  {"host:8080:1", "host:8080", 1},
+                  {"a:2b", "a:2b", 1},
+                  {"a:2147483647", "a", 2147483647}};
+
+START_TEST(another_semaphore_may_say_how_many_permits)
+{
+    struct options options;
+    char line[64];
+
+    (void)snprintf(line, sizeof(line), "run jobs --also %s --take more:3 true",
+                   part_cases[_i].text);
+    ck_assert_int_eq(parse(line, &options), OPTIONS_GO);
+    ck_assert_uint_eq(options.parts_count, 2);
+    ck_assert_str_eq(options.parts[0].semaphore, part_cases[_i].semaphore);
+    ck_assert_uint_eq(options.parts[0].permits, part_cases[_i].permits);
+    ck_assert(!options.parts[0].take);
+    ck_assert_str_eq(options.parts[1].semaphore, "more");
+    ck_assert_uint_eq(options.parts[1].permits, 3);
+    ck_assert(options.parts[1].take);
 }
 END_TEST
 
@@ -133,6 +166,74 @@ START_TEST(a_definition_names_what_it_sets)
     ck_assert_int_eq(parse("set gpu --slots", &options), OPTIONS_GO);
     ck_assert_uint_eq(options.definition.fields, PERMIT_DEFINE_SLOTS);
     ck_assert(options.definition.slots);
+    ck_assert_int_eq(parse("set x --bypass 65535 --per-session 3 --shadow "
+                           "--refuse-hopeless --hold 1h --max-queue 0",
+                           &options),
+                     OPTIONS_GO);
+    ck_assert_uint_eq(options.definition.fields,
+                      PERMIT_DEFINE_BYPASS | PERMIT_DEFINE_PER_SESSION |
+                          PERMIT_DEFINE_SHADOW | PERMIT_DEFINE_REFUSE_HOPELESS |
+                          PERMIT_DEFINE_HOLD | PERMIT_DEFINE_MAX_QUEUE);
+    ck_assert_uint_eq(options.definition.bypass, 65535);
+    ck_assert_uint_eq(options.definition.per_session, 3);
+    ck_assert(options.definition.shadow && options.definition.refuse_hopeless);
+}
+END_TEST
+
+START_TEST(what_was_switched_on_is_switched_off)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse("set x --no-slots --no-shadow --no-refuse-hopeless "
+                           "--per-session inf",
+                           &options),
+                     OPTIONS_GO);
+    ck_assert_uint_eq(options.definition.fields,
+                      PERMIT_DEFINE_SLOTS | PERMIT_DEFINE_SHADOW |
+                          PERMIT_DEFINE_REFUSE_HOPELESS |
+                          PERMIT_DEFINE_PER_SESSION);
+    ck_assert(!options.definition.slots && !options.definition.shadow);
+    ck_assert(!options.definition.refuse_hopeless);
+    ck_assert_uint_eq(options.definition.per_session, 0);
+}
+END_TEST
+
+START_TEST(a_rate_is_known_by_what_only_rates_have)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse("set api --rate 5/250ms --burst 10", &options),
+                     OPTIONS_GO);
+    ck_assert_uint_eq(options.definition.fields,
+                      PERMIT_DEFINE_KIND | PERMIT_DEFINE_RATE |
+                          PERMIT_DEFINE_PER | PERMIT_DEFINE_BURST);
+    ck_assert_int_eq(options.definition.kind, PERMIT_RATE);
+    ck_assert_uint_eq(options.definition.rate, 5);
+    ck_assert_uint_eq(options.definition.per_ms, 250);
+    ck_assert_uint_eq(options.definition.burst, 10);
+}
+END_TEST
+
+START_TEST(a_template_is_defined_like_a_semaphore)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse("set team/* --permits 4", &options), OPTIONS_GO);
+    ck_assert_str_eq(options.semaphore, "team/*");
+    ck_assert_int_eq(parse("delete -y team/*", &options), OPTIONS_GO);
+}
+END_TEST
+
+START_TEST(apply_reads_a_file_and_may_only_say_what_it_would_do)
+{
+    struct options options;
+
+    ck_assert_int_eq(parse("apply semaphores.yaml", &options), OPTIONS_GO);
+    ck_assert_str_eq(options.file, "semaphores.yaml");
+    ck_assert(!options.dry_run);
+    ck_assert_int_eq(parse("apply -n -", &options), OPTIONS_GO);
+    ck_assert_str_eq(options.file, "-");
+    ck_assert(options.dry_run);
 }
 END_TEST
 
@@ -250,11 +351,21 @@ static const struct {
     {"run --expect-permits 0 jobs true", "at least 1"},
     {"run --progress often jobs true", "no such choice"},
     {"run a!b true", "'a!b'"},
-    {"run team/* true", "templates are not served yet"},
-    {"run --also x jobs true", "--also is not served yet"},
-    {"run --take x jobs true", "--take is not served yet"},
-    {"run --join jobs true", "--join is not served yet"},
-    {"run --priority 3 jobs true", "--priority is not served yet"},
+    {"run team/* true", "is a template, which makes semaphores"},
+    {"run jobs --also team/* true", "only for the end of the name of a "},
+    {"run jobs --also a!b true", "--also: 'a!b'"},
+    {"run jobs --also :2 true", "--also: ':2': name the semaphore"},
+    {"run jobs --also api:0 true", "--also: must be at least 1"},
+    {"run jobs --take api:2147483648 true",
+     "--take: '2147483648' is no number"},
+    {"run jobs --also jobs:2 true", "'jobs' is there twice"},
+    {"run --also api jobs --take api:2 true", "'api' is there twice"},
+    {"run a --also b --also c --also d --also e --take f --take g --take h "
+     "--also i true",
+     "--also: at most 8 semaphores in all"},
+    {"run jobs --join --also api true", "--join is for one semaphore"},
+    {"run --priority 8 jobs true", "--priority: '8' is no number up to 7"},
+    {"run --priority -1 jobs true", "no number up to 7"},
     {"run --linger soon jobs true", "--linger: 'soon' is no duration"},
     {"run --label k jobs true", "'k' is not K=V"},
     {"run --label =v jobs true", "'=v' is not K=V"},
@@ -274,17 +385,37 @@ static const struct {
     {"run -p x -w soon jobs true", "--permits"},
     {"set", "which semaphore?"},
     {"set jobs extra", "what is 'extra'?"},
-    {"set --kind rate jobs", "--kind rate is not served yet"},
     {"set --kind odd jobs", "no such choice"},
-    {"set --rate 5/s jobs", "--rate is not served yet"},
-    {"set --burst 5 jobs", "--burst is not served yet"},
-    {"set --bypass 5 jobs", "--bypass is not served yet"},
-    {"set --per-session 5 jobs", "--per-session is not served yet"},
+    {"set --rate 0/s jobs", "--rate: '0/s' must be of 1 to 2147483647 tokens"},
+    {"set --rate -5/s jobs", "--rate: '-5/s' must be N/UNIT"},
+    {"set --rate 2147483648/s jobs", "must be of 1 to 2147483647 tokens"},
+    {"set --rate 1/367d jobs", "must be per 1ms to 366d"},
+    {"set --rate 5 jobs", "must be N/UNIT, like 100/s"},
+    {"set --burst 0 jobs", "--burst: must be at least 1"},
+    {"set --burst -1 jobs", "no number"},
+    {"set --burst 2147483648 jobs", "no number up to 2147483647"},
+    {"set --kind bounded --rate 5/s jobs", "only a rate has --rate"},
+    {"set --kind counting --burst 5 jobs", "only a rate has --rate"},
+    {"set --kind rate --permits 5 jobs", "a rate has --rate and --burst"},
+    {"set --rate 5/s --permits 5 jobs", "a rate has --rate and --burst"},
+    {"set --bypass 65536 jobs", "--bypass: '65536' is no number up to 65535"},
+    {"set --per-session 0 jobs", "--per-session: must be at least 1"},
+    {"set *", "'*': a template has something before its '*'"},
+    {"set a*b", "only for the end of the name of a template"},
+    {"set a**", "only for the end of the name of a template"},
     {"set --no-durable jobs", "--no-durable is not served yet"},
-    {"set team/*", "templates are not served yet"},
     {"holders", "which semaphore?"},
     {"holders --stale jobs", "--stale is not served yet"},
-    {"holders team/*", "templates are not served yet"},
+    {"holders team/*", "is a template"},
+    {"why", "which semaphore?"},
+    {"why jobs extra", "what is 'extra'?"},
+    {"why team/*", "is a template"},
+    {"why -p 0 jobs", "at least 1"},
+    {"take team/*", "is a template"},
+    {"take -p 0 jobs", "at least 1"},
+    {"apply", "which file?"},
+    {"apply a b", "what is 'b'?"},
+    {"export a b", "what is 'b'?"},
     {"post -p 0 jobs", "at least 1"},
     {"renew jobs", "what is 'jobs'?"},
     {"renew --hold inf", "is no limit"},
@@ -379,6 +510,12 @@ int main(void)
     tcase_add_test(tcase, no_limit_is_said_as_each_option_means_it);
     tcase_add_test(tcase, a_string_is_run_by_the_shell);
     tcase_add_test(tcase, a_definition_names_what_it_sets);
+    tcase_add_loop_test(tcase, another_semaphore_may_say_how_many_permits, 0,
+                        COUNT(part_cases));
+    tcase_add_test(tcase, what_was_switched_on_is_switched_off);
+    tcase_add_test(tcase, a_rate_is_known_by_what_only_rates_have);
+    tcase_add_test(tcase, a_template_is_defined_like_a_semaphore);
+    tcase_add_test(tcase, apply_reads_a_file_and_may_only_say_what_it_would_do);
     tcase_add_test(tcase, ping_counts_where_run_has_a_command);
     tcase_add_test(tcase, a_prefix_is_for_status);
     tcase_add_loop_test(tcase, what_a_lost_command_gets_is_a_signal_or_nothing,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "progress.h"
+#include "refusal.h"
 #include "text.h"
 
 static const struct {
@@ -143,6 +144,58 @@ START_TEST(the_line_of_progress_names_place_and_oldest)
 }
 END_TEST
 
+START_TEST(of_several_the_one_that_is_waited_for_is_shown)
+{
+    struct permit_waiting waiting = {.position = 1,
+                                     .queue_length = 2,
+                                     .permits = 100,
+                                     .semaphore = "api",
+                                     .retry_after_ms = 3000};
+    struct options options;
+    char line[512];
+
+    options_init(&options);
+    options.semaphore = "db";
+    options.parts_count = 1;
+    progress_format(line, sizeof(line), &options, &waiting, 2000);
+    ck_assert_str_eq(line, "permit: waiting for api · 1st of 2 · 0/100 held · "
+                           "2s · its turn in 3s");
+}
+END_TEST
+
+static const struct permit_refusal behind = {.position = 3,
+                                             .permits_in_the_way = 5,
+                                             .retry_after_ms = 250,
+                                             .semaphore = "db",
+                                             .has_oldest = true,
+                                             .oldest_name = "alice@ci-4:812",
+                                             .oldest_purpose = "make",
+                                             .oldest_held_ms = 601000};
+
+START_TEST(a_refusal_says_what_is_in_the_way)
+{
+    const struct permit_refusal nothing = {.position = 0};
+    const struct permit_refusal later = {.retry_after_ms = 83000};
+    char text[REFUSAL_BYTES];
+    cJSON *object = cJSON_CreateObject();
+    char *json;
+
+    ck_assert_str_eq(refusal_words(text, &nothing), "");
+    ck_assert_str_eq(refusal_words(text, &later), "; try again after 1m23s");
+    ck_assert_str_eq(refusal_words(text, &behind),
+                     "; 5 in the way, 2 before it, the oldest: alice@ci-4:812 "
+                     "make (10m01s); try again after 0.25s");
+    ck_assert(refusal_add_json(object, &behind));
+    json = cJSON_PrintUnformatted(object);
+    ck_assert_str_eq(json, "{\"semaphore\":\"db\",\"position\":3,"
+                           "\"permits_in_the_way\":5,\"oldest\":{\"name\":"
+                           "\"alice@ci-4:812\",\"host\":\"\",\"pid\":0,"
+                           "\"purpose\":\"make\",\"held_seconds\":601}}");
+    cJSON_free(json);
+    cJSON_Delete(object);
+}
+END_TEST
+
 #define COUNT(array) ((int)(sizeof(array) / sizeof(*(array))))
 
 int main(void)
@@ -159,6 +212,8 @@ int main(void)
     tcase_add_test(tcase, a_table_is_aligned_by_characters);
     tcase_add_loop_test(tcase, the_line_of_progress_names_place_and_oldest, 0,
                         COUNT(place_cases));
+    tcase_add_test(tcase, a_refusal_says_what_is_in_the_way);
+    tcase_add_test(tcase, of_several_the_one_that_is_waited_for_is_shown);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
