@@ -2,6 +2,7 @@
 """The examples of libpermit, as a user runs them: their output, their exit
 codes, and what they do when the daemon is away or goes away."""
 import asyncio
+import http.server
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -22,11 +24,14 @@ from fenced import REJECTED, Table
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SOURCES = ROOT / "client" / "examples"
 PROGRAMS = pathlib.Path(os.environ["PERMIT_BIN"]).parent.parent / "examples"
-ALL = {"acquire": [], "fenced_table": [":memory:", "jobs"],
-       "fifty_users": ["jobs"], "libevent": ["jobs", "1"],
-       "poll": ["jobs"], "signal": ["wait", "jobs"],
+ALL = {"acquire": [], "cache_filler": ["jobs"],
+       "fenced_table": [":memory:", "jobs"], "fifty_users": ["jobs"],
+       "http_caller": ["jobs", "127.0.0.1", "1", "/"],
+       "libevent": ["jobs", "1"], "poll": ["jobs"],
+       "signal": ["wait", "jobs"], "two_limits": ["jobs", "api"],
        "worker_pool": ["jobs", "1", "1", "50"]}
-NO_CONNECTION = {"fifty_users": 69, "signal": 69, "worker_pool": 69}
+NO_CONNECTION = {"cache_filler": 69, "fifty_users": 69, "http_caller": 69,
+                 "signal": 69, "two_limits": 69, "worker_pool": 69}
 
 
 def start(address, name, *args, stdin=subprocess.DEVNULL):
@@ -205,6 +210,117 @@ def test_a_command_of_run_writes_with_its_fence(shared, jobs, tmp_path):
     assert done.returncode == 0, done.stderr
     fence = int(done.stdout.split()[-1])
     assert table.fences() == {0: fence, 1: fence}
+
+
+# -------------------------------------------------------------------- http_caller
+
+class Api(http.server.BaseHTTPRequestHandler):
+    """Answers, and notes when it was asked."""
+
+    def do_GET(self):
+        self.server.times.append(time.monotonic())
+        self.send_response(200 if self.path == "/items" else 404)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(name="api")
+def fixture_api():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    server.times = []
+    thread = threading.Thread(target=server.serve_forever,
+                              kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def set_rate(daemon, name, rate, burst):
+    done = permit(daemon, "set", name, "--rate", rate, "--burst", burst)
+    assert done.returncode == 0, done.stderr
+
+
+def test_callers_together_keep_to_the_rate(shared, api, jobs):
+    set_rate(shared, jobs, "20/s", 2)
+    port = api.server_address[1]
+    callers = [start(shared.addresses[0], "http_caller", jobs, "127.0.0.1",
+                     port, "/items", 5) for _ in range(2)]
+    for caller in callers:
+        assert finish(caller) == (0, "/items: 200\n" * 5, "")
+    assert len(api.times) == 10
+    # Two at once, and the others not before their tokens came.
+    assert api.times[-1] - api.times[0] > 6 / 20
+
+
+def test_a_caller_stops_when_the_api_fails(shared, api, jobs):
+    set_rate(shared, jobs, "1/d", 5)
+    port = api.server_address[1]
+    assert run(shared, "http_caller", jobs, "127.0.0.1", port, "/no", 3) == (
+        1, "/no: 404\n", "")
+    assert shared.semaphore(jobs)["available"] == 4
+
+
+def test_a_caller_wants_a_rate(shared, jobs):
+    define(shared, jobs)
+    assert run(shared, "http_caller", jobs, "127.0.0.1", 1, "/") == (
+        1, "/: -1\n", f"http_caller: {jobs} is no rate\n")
+    assert shared.semaphore(jobs)["held"] == 0
+
+
+# --------------------------------------------------------------------- two_limits
+
+def test_a_job_has_both_limits_or_none(shared, jobs):
+    define(shared, jobs, 1)
+    set_rate(shared, jobs + ".api", "1/d", 2)
+    assert run(shared, "two_limits", jobs, jobs + ".api")[0] == 0
+    with shared.client("alice") as other:
+        other.acquire(jobs)
+        code, out, err = run(shared, "two_limits", jobs, jobs + ".api", 0)
+        assert (code, out) == (75, "")
+        assert f"{jobs}: number 1, 1 in the way, the oldest of alice\n" in err
+        assert shared.semaphore(jobs + ".api")["available"] == 1
+    eventually(lambda: shared.semaphore(jobs)["held"] == 0)
+    assert run(shared, "two_limits", jobs, jobs + ".api", 0)[0] == 0
+    code, _, err = run(shared, "two_limits", jobs, jobs + ".api", 0)
+    assert code == 75
+    assert re.search(r"\.api: number 1, 1 in the way, try again after \d+ ms",
+                     err)
+    assert shared.semaphore(jobs)["held"] == 0
+
+
+# ------------------------------------------------------------------- cache_filler
+
+def test_one_fills_the_cache_for_all(shared, jobs):
+    define(shared, jobs, 1)
+    fillers = [start(shared.addresses[0], "cache_filler", jobs,
+                     stdin=subprocess.PIPE)]
+    eventually(lambda: shared.semaphore(jobs)["held"] == 1)
+    for count in (1, 2):
+        fillers.append(start(shared.addresses[0], "cache_filler", jobs,
+                             stdin=subprocess.PIPE))
+        eventually(waiting(shared, jobs, count))
+    write(fillers[0], "the page")
+    assert finish(fillers[0]) == (0, "the page\n", "filled\n")
+    for filler in fillers[1:]:
+        assert finish(filler) == (0, "the page\n", "joined\n")
+
+
+def test_if_one_fails_the_next_fills(shared, jobs):
+    define(shared, jobs, 1)
+    first = start(shared.addresses[0], "cache_filler", jobs,
+                  stdin=subprocess.PIPE)
+    eventually(lambda: shared.semaphore(jobs)["held"] == 1)
+    second = start(shared.addresses[0], "cache_filler", jobs,
+                   stdin=subprocess.PIPE)
+    eventually(waiting(shared, jobs, 1))
+    assert finish(first) == (
+        1, "", "cache_filler: no page of 1 to 4096 bytes on stdin\n")
+    write(second, "the page")
+    assert finish(second) == (0, "the page\n", "filled\n")
 
 
 # ----------------------------------------------------------------------- libevent
