@@ -185,6 +185,24 @@ START_TEST(passes_are_counted_in_each_queue_apart)
 }
 END_TEST
 
+START_TEST(a_grant_of_several_passes_in_each_of_its_queues)
+{
+    script_define_as(&script, "a", "permits=4 bypass=1");
+    script_define_as(&script, "b", "permits=4 bypass=1");
+    script_acquire_of(&script, 1, 11, 0, "a b");
+    script_acquire_of(&script, 2, 21, -1, "b 4");
+    script_acquire_of(&script, 2, 22, -1, "a 4");
+    script_forget(&script);
+    script_acquire_of(&script, 3, 31, 0, "a b");
+    script_acquire_of(&script, 3, 32, 0, "a");
+    script_acquire_of(&script, 3, 33, 0, "b");
+    script_expect(&script,
+                  "[   0] s3 r31 GRANTED\n"
+                  "[   0] s3 r32 WOULD_BLOCK at a position 2 lacks 3\n"
+                  "[   0] s3 r33 WOULD_BLOCK at b position 2 lacks 3\n");
+}
+END_TEST
+
 /* Who is set aside blocks nobody, but is passed; once it is back, it blocks. */
 START_TEST(who_is_set_aside_is_passed_too)
 {
@@ -372,6 +390,7 @@ int main(void)
     tcase_add_test(tcase, a_waiter_is_passed_as_often_as_bypass_says);
     tcase_add_test(tcase, those_served_from_behind_pass_too);
     tcase_add_test(tcase, passes_are_counted_in_each_queue_apart);
+    tcase_add_test(tcase, a_grant_of_several_passes_in_each_of_its_queues);
     tcase_add_test(tcase, who_is_set_aside_is_passed_too);
     tcase_add_test(tcase, a_session_gets_no_more_than_its_share);
     tcase_add_test(tcase,

@@ -147,6 +147,24 @@ START_TEST(shares_in_shadow_are_counted_but_not_kept)
 }
 END_TEST
 
+START_TEST(in_the_shadow_nobody_is_passed)
+{
+    script_define_as(&script, "jobs", "permits=4 bypass=1");
+    script_bounded(&script, "tool", 1);
+    script_acquire_of(&script, 1, 11, 0, "tool");
+    script_acquire_of(&script, 2, 21, -1, "jobs 4 tool");
+    script_forget(&script);
+    script_acquire(&script, 3, 31, 0);
+    script_define_as(&script, "jobs", "shadow=0");
+    script_acquire(&script, 3, 32, 0);
+    script_acquire(&script, 3, 33, 0);
+    script_expect(&script, "[   0] s3 r31 GRANTED\n"
+                           "[   0] s0 r1 OK\n"
+                           "[   0] s3 r32 GRANTED\n"
+                           "[   0] s3 r33 WOULD_BLOCK position 2 lacks 3\n");
+}
+END_TEST
+
 START_TEST(a_rate_in_shadow_gives_what_it_has)
 {
     struct engine_event event;
@@ -212,6 +230,7 @@ int main(void)
     tcase_add_test(tcase, who_waits_for_another_is_counted_at_its_arrival);
     tcase_add_test(tcase, out_of_the_shadow_the_impossible_wait_no_more);
     tcase_add_test(tcase, shares_in_shadow_are_counted_but_not_kept);
+    tcase_add_test(tcase, in_the_shadow_nobody_is_passed);
     tcase_add_test(tcase, a_rate_in_shadow_gives_what_it_has);
     tcase_add_test(tcase, no_limit_of_waiting_counts_in_the_shadow);
     suite_add_tcase(suite, tcase);

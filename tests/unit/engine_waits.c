@@ -258,7 +258,11 @@ START_TEST(who_is_over_its_share_is_not_hopeless)
     script_acquire(&script, 3, 31, 1);
     script_expect(&script, "[10000] s1 r13 WOULD_BLOCK position 2 lacks 1\n"
                            "[10000] s3 r31 TIMEOUT\n");
-    ck_assert_uint_eq(script_view(&script, "jobs").waiters, 1);
+    script_define_as(&script, "tool", "permits=2 per_session=1");
+    script_acquire_of(&script, 1, 14, 0, "tool");
+    script_define_as(&script, "jobs", "per_session=0");
+    script_acquire_of(&script, 1, 15, 1, "jobs tool");
+    ck_assert_uint_eq(script_view(&script, "jobs").waiters, 2);
 }
 END_TEST
 
