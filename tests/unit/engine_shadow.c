@@ -165,6 +165,23 @@ START_TEST(in_the_shadow_nobody_is_passed)
 }
 END_TEST
 
+START_TEST(into_the_shadow_all_go_who_wait_for_nothing_else)
+{
+    script_define_as(&script, "jobs", "permits=2 shadow=0");
+    script_bounded(&script, "tool", 1);
+    script_acquire_of(&script, 1, 11, 0, "tool jobs");
+    script_acquire_of(&script, 2, 21, -1, "jobs tool");
+    script_acquire_of(&script, 3, 31, -1, "jobs 2");
+    script_acquire_of(&script, 4, 41, -1, "jobs");
+    script_forget(&script);
+    script_define_as(&script, "jobs", "shadow=1");
+    script_expect(&script, "[   0] s0 r1 OK\n"
+                           "[   0] s3 r31 GRANTED\n"
+                           "[   0] s4 r41 GRANTED\n");
+    assert_counted("jobs", 0, 0); /* They had come before. */
+}
+END_TEST
+
 START_TEST(a_rate_in_shadow_gives_what_it_has)
 {
     struct engine_event event;
@@ -231,6 +248,7 @@ int main(void)
     tcase_add_test(tcase, out_of_the_shadow_the_impossible_wait_no_more);
     tcase_add_test(tcase, shares_in_shadow_are_counted_but_not_kept);
     tcase_add_test(tcase, in_the_shadow_nobody_is_passed);
+    tcase_add_test(tcase, into_the_shadow_all_go_who_wait_for_nothing_else);
     tcase_add_test(tcase, a_rate_in_shadow_gives_what_it_has);
     tcase_add_test(tcase, no_limit_of_waiting_counts_in_the_shadow);
     suite_add_tcase(suite, tcase);

@@ -298,9 +298,21 @@ START_TEST(a_counting_one_is_forgotten_when_it_is_as_at_first)
     script_expect(&script, "[   0] s0 r3 record POSTED c/a permits 1\n"
                            "[   0] s0 r0 record DELETED c/a\n"
                            "[   0] s0 r3 OK available 2\n");
+    script_acquire_of(&script, 1, 13, 0, "c/b 1!");
+    script_post(&script, "c/b", 2);
+    script_forget(&script);
+    script_acquire_of(&script, 1, 14, 0, "c/b 1!"); /* Of 3. */
+    script_expect(&script,
+                  "[   0] s1 r14 record GRANTED c/b permits 1 consume\n"
+                  "[   0] s1 r14 GRANTED\n"
+                  "[   0] s0 r0 record DELETED c/b\n");
+    script_define_as(&script, "r/*", "kind=3 rate=1");
+    script_forget(&script);
     script_post(&script, "c/*", 1);
+    script_post(&script, "r/*", 1);
     script_post(&script, "c/a", 1);
     script_expect(&script, "[   0] s0 r3 INVALID\n"
+                           "[   0] s0 r3 INVALID\n"
                            "[   0] s0 r3 NOT_FOUND\n");
 }
 END_TEST
