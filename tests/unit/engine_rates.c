@@ -305,6 +305,30 @@ START_TEST(a_smaller_burst_spills_and_refuses_the_impossible)
 }
 END_TEST
 
+/* Tokens are waited for only while they could let something happen. */
+START_TEST(who_waits_for_another_semaphore_is_not_woken_for_each_token)
+{
+    define_empty("kind=3 rate=1 burst=10 bypass=1");
+    script_bounded(&script, "tool", 1);
+    script_acquire_of(&script, 4, 41, 0, "tool");
+    script_forget(&script);
+    script_acquire_of(&script, 1, 11, -1, "jobs tool");
+    script_acquire_some(&script, 2, 21, -1, 5);
+    script_tick(&script, 1000);
+    ck_assert_uint_eq(engine_next_deadline(script.engine), 5000 * NS_PER_MS);
+    script_tick(&script, 5000); /* It passes the first. */
+    script_tick(&script, 6000);
+    ck_assert_uint_eq(engine_next_deadline(script.engine),
+                      1000000 * NS_PER_MS); /* Only sessions'. */
+    script_tick(&script, 7000);
+    script_release(&script, 4, 42, 41);
+    script_expect(&script, "[5000] s2 r21 GRANTED waited 5000\n"
+                           "[7000] s4 r42 OK\n"
+                           "[7000] s1 r11 GRANTED waited 7000\n");
+    ck_assert_uint_eq(script_view(&script, "jobs").available, 1);
+}
+END_TEST
+
 START_TEST(who_leaves_lets_those_behind_have_their_tokens)
 {
     define_empty("kind=3 rate=1 burst=10");
@@ -346,6 +370,8 @@ int main(void)
     tcase_add_test(tcase, a_rate_is_empty_after_a_restart);
     tcase_add_test(tcase, a_new_rate_goes_on_with_what_has_come);
     tcase_add_test(tcase, a_smaller_burst_spills_and_refuses_the_impossible);
+    tcase_add_test(tcase,
+                   who_waits_for_another_semaphore_is_not_woken_for_each_token);
     tcase_add_test(tcase, who_leaves_lets_those_behind_have_their_tokens);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);
