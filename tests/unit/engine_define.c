@@ -195,6 +195,9 @@ START_TEST(too_many_semaphores_are_told_which_limit_to_raise)
     script_define_as(&script, "b*", "refuse_hopeless=0");
     script_define_as(&script, "c", "refuse_hopeless=1");
     ck_assert_int_eq(script.answer.status, PERMIT_OK);
+    script_delete(&script, "c", false, 0);
+    script_define_as(&script, "c", "refuse_hopeless=1");
+    ck_assert_int_eq(script.answer.status, PERMIT_OK);
     for (char name[] = "d"; name[0] <= 'o'; name[0]++) {
         script_define_as(&script, name, "");
         ck_assert_int_eq(script.answer.status, PERMIT_OK);

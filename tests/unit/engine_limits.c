@@ -239,9 +239,11 @@ END_TEST
 
 /* What another name would not be answered. */
 static char kept_name[] = "jobs";
+static char kept_rate[] = "rate";
 static const struct engine_part kept_parts[] = {
     {.semaphore = kept_name, .permits = MANY - 1},
     {.semaphore = kept_name, .permits = 1},
+    {.semaphore = kept_rate, .permits = 1},
 };
 static const struct {
     struct engine_event event;
@@ -252,6 +254,12 @@ static const struct {
      PERMIT_OK},
     {{.type = ENGINE_RELEASE,
       .release = {.acquire_id = 1, .parts = &kept_parts[1], .parts_count = 1}},
+     PERMIT_OK},
+    {{.type = ENGINE_SETTLE,
+      .settle = {.acquire_id = 2, .actual = &kept_parts[2], .actual_count = 1}},
+     PERMIT_OK},
+    {{.type = ENGINE_WHY,
+      .acquire = {.parts = &kept_parts[0], .parts_count = 1}},
      PERMIT_OK},
     {{.type = ENGINE_POST, .post = {.semaphore = kept_name, .permits = 1}},
      PERMIT_E_INVALID},
@@ -265,11 +273,16 @@ static const struct {
 START_TEST(the_name_of_an_event_is_kept_while_it_waits)
 {
     struct engine_event event = kept_cases[_i].event;
+    struct engine_event settled;
     struct engine_effect effect;
     enum permit_status status = PERMIT_E_PROTOCOL;
 
     init_many();
     script_acquire(&script, 2, 1, 0);
+    script_define_as(&script, "rate", "kind=3 rate=1");
+    settled = script_acquire_event(&script, 2, 2, 0, "rate");
+    settled.acquire.settle = true;
+    script_apply(&script, &settled);
     for (uint64_t i = 1; i < 1000; i++) {
         script_acquire_hold(&script, 1, i, 0, 1000);
     }
@@ -278,6 +291,7 @@ START_TEST(the_name_of_an_event_is_kept_while_it_waits)
     event.request_id = MANY;
     engine_apply(script.engine, &event);
     kept_name[0] = 'x';
+    kept_rate[0] = 'x';
     while (engine_next_effect(script.engine, &effect)) {
     }
     while (engine_has_work(script.engine)) {

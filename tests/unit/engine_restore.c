@@ -209,6 +209,7 @@ static const struct {
     WRONG(ENGINE_RECORD_RELEASED, acquire_id),
     WRONG(ENGINE_RECORD_RELEASED, grant_id),
     WRONG(ENGINE_RECORD_RELEASED, permits),
+    WRONG(ENGINE_RECORD_RELEASED, semaphore),
     WRONG(ENGINE_RECORD_REVOKED, loss),
     WRONG(ENGINE_RECORD_REVOKED, timeout_ms),
     WRONG(ENGINE_RECORD_EXPIRED, grant_id),
@@ -389,8 +390,9 @@ int main(void)
     tcase_add_loop_test(tcase, a_record_that_does_not_fit_changes_nothing, 0,
                         sizeof(wrong_cases) / sizeof(wrong_cases[0]));
     tcase_add_test(tcase, records_of_larger_limits_are_refused);
-    tcase_add_test(tcase,
-                   a_record_beyond_the_edge_is_refused_and_changes_nothing);
+    tcase_add_loop_test(tcase,
+                        a_record_beyond_the_edge_is_refused_and_changes_nothing,
+                        0, sizeof(beyond_edge) / sizeof(beyond_edge[0]));
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

@@ -44,6 +44,9 @@ START_TEST(a_semaphore_in_shadow_refuses_nobody_and_counts_whom_it_would)
                            "[   0] s2 r22 GRANTED\n"
                            "[   0] s3 r31 GRANTED\n"
                            "[   0] s3 r32 LIMIT_MISMATCH\n");
+    script_define_as(&script, "t/*", "permits=2 shadow=1");
+    script_acquire_of(&script, 3, 33, 0, "t/a 3"); /* It makes it. */
+    assert_counted("t/a", 1, 0);
     ck_assert_uint_eq(script_view(&script, "jobs").held, 7);
     ck_assert_uint_eq(script_view(&script, "jobs").available, 0);
 }
@@ -212,6 +215,12 @@ START_TEST(a_rate_in_shadow_gives_what_it_has)
                   "[   0] s2 r21 GRANTED\n"
                   "[   0] s2 r22 record GRANTED rate permits 3 consume\n"
                   "[   0] s2 r22 GRANTED\n");
+    script_define_as(&script, "tool", "");
+    script_acquire_of(&script, 3, 31, 0, "tool");
+    script_forget(&script);
+    script_acquire_of(&script, 3, 32, -1, "rate 3 tool");
+    ck_assert_uint_eq(engine_next_deadline(script.engine), /* A session's. */
+                      1000000 * NS_PER_MS);
 }
 END_TEST
 
