@@ -169,25 +169,6 @@ uint32_t queue_first(const struct queues *queues, const struct queue *queue)
     return queue_nth(queues, queue, 0);
 }
 
-uint32_t queue_first_eligible(const struct queues *queues,
-                              const struct queue *queue)
-{
-    uint32_t index = queue->root;
-
-    while (index != 0) {
-        const struct queue_place *place = queue_place_at(queues, index);
-        uint32_t left = place->node.left;
-        if (left != 0 && has_eligible(queue_place_at(queues, left))) {
-            index = left;
-        } else if (!place->is_set_aside) {
-            return place->waiter;
-        } else {
-            index = place->node.right;
-        }
-    }
-    return 0;
-}
-
 uint32_t queue_first_above(const struct queues *queues,
                            const struct queue *queue, uint32_t permits)
 {
@@ -422,11 +403,6 @@ uint32_t queue_nth(const struct queues *queues, const struct queue *queue,
 uint32_t queue_next(const struct queues *queues, uint32_t place)
 {
     return tree_next(&queues->tree, place);
-}
-
-uint32_t queue_rank(const struct queues *queues, uint32_t place)
-{
-    return tree_rank(&queues->tree, place);
 }
 
 uint32_t queue_count(const struct queues *queues, const struct queue *queue)

@@ -67,12 +67,9 @@ uint32_t queue_insert(struct queues *queues, struct queue *queue,
 void queue_remove(struct queues *queues, struct queue *queue, uint32_t place);
 void queue_set_aside(struct queues *queues, uint32_t place, bool is_set_aside);
 
-/* The waiter that is first, that is the first not set aside, that is the first
- * asking for more than `permits`, that has `rank` before it; 0 if there is
- * none. */
+/* The waiter that is first, that is the first asking for more than `permits`,
+ * that has `rank` before it; 0 if there is none. */
 uint32_t queue_first(const struct queues *queues, const struct queue *queue);
-uint32_t queue_first_eligible(const struct queues *queues,
-                              const struct queue *queue);
 uint32_t queue_first_above(const struct queues *queues,
                            const struct queue *queue, uint32_t permits);
 uint32_t queue_nth(const struct queues *queues, const struct queue *queue,
@@ -109,9 +106,8 @@ uint64_t queue_permits_before(const struct queues *queues,
                               const struct queue *queue, uint64_t key_ns,
                               uint64_t number);
 
-/* The place behind, or 0; the waiter of a place. */
+/* The place behind, or 0. */
 uint32_t queue_next(const struct queues *queues, uint32_t place);
-uint32_t queue_rank(const struct queues *queues, uint32_t place);
 uint32_t queue_count(const struct queues *queues, const struct queue *queue);
 
 /* That the waiters who are not set aside ask for. */

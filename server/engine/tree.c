@@ -146,23 +146,6 @@ uint32_t tree_size(const struct tree *tree, uint32_t root)
     return root == 0 ? 0 : tree_at(tree, root)->size;
 }
 
-uint32_t tree_rank(const struct tree *tree, uint32_t index)
-{
-    const struct tree_node *node = tree_at(tree, index);
-    uint32_t rank = tree_size(tree, node->left);
-
-    assert(index != 0);
-    while (node->parent != 0) {
-        const struct tree_node *parent = tree_at(tree, node->parent);
-        if (parent->right == index) {
-            rank += 1 + tree_size(tree, parent->left);
-        }
-        index = node->parent;
-        node = parent;
-    }
-    return rank;
-}
-
 uint32_t tree_nth(const struct tree *tree, uint32_t root, uint32_t rank)
 {
     uint32_t index = root;

@@ -49,9 +49,6 @@ void tree_changed(const struct tree *tree, uint32_t index);
 /* Items of the tree. */
 uint32_t tree_size(const struct tree *tree, uint32_t root);
 
-/* How many come before index. */
-uint32_t tree_rank(const struct tree *tree, uint32_t index);
-
 /* The item with `rank` before it, or 0. */
 uint32_t tree_nth(const struct tree *tree, uint32_t root, uint32_t rank);
 
