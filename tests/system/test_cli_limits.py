@@ -3,6 +3,7 @@
 run leaves for those who join; definitions in files; and why one would wait."""
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -72,6 +73,19 @@ def test_who_holds_nothing_has_no_session(start_daemon, jobs):
     eventually(
         lambda: daemon.get("/status")[2]["sessions"]["current"] == 0)
     assert finish(process)[0] == 0
+
+
+@pytest.mark.parametrize("command", [["take"], ["run", "-q"]])
+def test_who_is_ended_while_he_waits_takes_nothing(shared, jobs, command):
+    ok(shared, "set", jobs, "--rate", "1/d", "--burst", "2")
+    ok(shared, "take", jobs)
+    args = ["-p", "2", jobs] + (["true"] if command != ["take"] else [])
+    waiter = start(shared, *command, *args)
+    waits(shared, jobs)
+    waiter.terminate()
+    assert finish(waiter)[0] == 128 + signal.SIGTERM
+    assert shared.semaphore(jobs)["available"] == 1
+    ok(shared, "take", "-n", jobs)
 
 
 def test_a_rate_is_not_to_be_held(shared, jobs):
