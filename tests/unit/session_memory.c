@@ -72,6 +72,38 @@ static void come_back(struct conversation *talk)
     talk->length = 0;
 }
 
+/* Line 1 holds several limits; line 2 joins, and gets its outcome. */
+static void join(struct conversation *talk)
+{
+    struct wire_client_message message = {.id = 901, .type = WIRE_DEFINE};
+
+    message.define.semaphore = "api/*";
+    message.define.is_template = true;
+    message.define.fields = WIRE_FIELD_KIND | WIRE_FIELD_RATE;
+    message.define.kind = PERMIT_RATE;
+    message.define.rate = 3;
+    conversation_say(talk, 1, &message);
+    message = (struct wire_client_message){.id = 902, .type = WIRE_ACQUIRE};
+    message.acquire.parts[0] = (struct wire_part){"jobs", 1, false, 0};
+    message.acquire.parts[1] = (struct wire_part){"api/x", 1, false, 0};
+    message.acquire.parts_count = 2;
+    message.acquire.settle = true;
+    conversation_say(talk, 1, &message);
+    message.acquire.parts_count = 1;
+    message.acquire.settle = false;
+    message.acquire.join = true;
+    message.acquire.wait_ms = -1;
+    conversation_say(talk, 2, &message);
+    message = (struct wire_client_message){.id = 903, .type = WIRE_RELEASE};
+    message.release.acquire_id = 902;
+    message.release.has_outcome = true;
+    message.release.outcome.data = (const uint8_t *)"red";
+    message.release.outcome.length = 3;
+    conversation_say(talk, 1, &message);
+    conversation_turn(talk);
+    talk->length = 0;
+}
+
 /* Whatever fails: never more out than one permit, never a crash, no leak. */
 static void run_script(void)
 {
@@ -92,6 +124,9 @@ static void run_script(void)
             if (sessions_have_failed(talk->sessions)) {
                 break; /* The daemon stops here: a record was lost. */
             }
+        }
+        if (!sessions_have_failed(talk->sessions)) {
+            join(talk);
         }
         if (!sessions_have_failed(talk->sessions)) {
             come_back(talk);
