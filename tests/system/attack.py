@@ -29,13 +29,20 @@ CONFIG = {
                "max_connections_per_address_before_hello": 100,
                "max_in_flight": 64, "max_waiters_per_session": 50,
                "max_grants_per_session": 50, "max_semaphores": 40,
-               "max_answers_per_session": 200},
+               "max_answers_per_session": 200, "max_templated": 10,
+               "max_templated_per_session": 5,
+               "max_semaphores_with_estimates": 5},
+    "semaphores": [{"name": "t/*", "permits": 2},
+                   {"name": "t/r*", "kind": "rate", "rate": "50/s",
+                    "burst": 5}],
 }
 NUMBERS = [0, 1, 2, 3, 7, 8, 9, 63, 64, 127, 128, 255, 1000, 2**31 - 1, 2**31,
            2**32 - 1, 2**32, 2**32 + 1, 2**53, 2**63 - 1]
-NAMES = [b"a%d" % number for number in range(12)]
+NAMES = [b"a%d" % number for number in range(12)] + [
+    b"t/%d" % number for number in range(4)] + [
+    b"t/r%d" % number for number in range(4)]
 ODD_NAMES = [b"", b"x" * 128, b"x" * 129, b"-a", b"a\0b", b"\xff", b"a/*",
-             b"bystander", b"../x", b"%n%s"]
+             b"t/*", b"t/r*", b"*", b"bystander", b"../x", b"%n%s"]
 LINES_OF_HTTP = [
     b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"GET /api/v1/semaphores?prefix=a&limit=3 HTTP/1.1\r\nHost: localhost"
@@ -69,21 +76,25 @@ class Attack:
         return self.rng.choice(ODD_NAMES if self.rng.random() < 0.05
                                else NAMES)
 
+    def parts(self):
+        rng = self.rng
+        return [part(self.name(), self.number(), consume=rng.random() < 0.1,
+                     expect_permits=rng.random() < 0.05)
+                for _ in range(1 if rng.random() < 0.7 else rng.randrange(10))]
+
     def request(self, id):
         """A message that parses; its values may be odd."""
         rng = self.rng
         what = rng.choice(["acquire"] * 8 + ["release"] * 6 + [
             "ping", "cancel", "cancel", "post", "query", "list", "define",
-            "define", "delete", "settle", "renew", "verify", "watch", "pause",
-            "revoke", "kick", "hello" if rng.random() < 0.1 else "ping",
+            "define", "delete", "settle", "settle", "why", "renew", "verify",
+            "watch", "pause", "revoke", "kick", "hello" if rng.random() < 0.1 else "ping",
             "bye" if rng.random() < 0.1 else "ping"])
         fields = {
             "acquire": lambda: {
-                "parts": [part(self.name(), self.number(),
-                               consume=rng.random() < 0.1,
-                               expect_permits=rng.random() < 0.05)
-                          for _ in range(1 if rng.random() < 0.97
-                                         else rng.randrange(12))],
+                "parts": self.parts(),
+                "priority": rng.choice([0, 0, 0, 7, 8]),
+                "settle": rng.random() < 0.1, "join": rng.random() < 0.1,
                 "wait_ms": rng.choice([0, 0, 5, 100, -1, -1, -2, 2**63 - 1]),
                 "hold_ms": rng.choice([0, 0, 1, 50, 2**64 - 1]),
                 "waiting": rng.random() < 0.5,
@@ -93,7 +104,16 @@ class Attack:
             "release": lambda: {
                 "acquire_id": rng.randrange(max(1, id - 20), id + 2),
                 "parts": [] if rng.random() < 0.8 else
-                [pb.Part(semaphore=self.name(), permits=self.number())]},
+                [pb.Part(semaphore=self.name(), permits=self.number())],
+                "has_outcome": rng.random() < 0.2,
+                "outcome": b"o" * rng.choice([0, 0, 0, 1, 4096, 4097])},
+            "settle": lambda: {
+                "acquire_id": rng.randrange(max(1, id - 20), id + 2),
+                "actual": [pb.Part(semaphore=self.name(),
+                                   permits=self.number())
+                           for _ in range(rng.randrange(3))]},
+            "why": lambda: {"parts": self.parts(),
+                            "priority": rng.choice([0, 7, 8])},
             "cancel": lambda: {
                 "acquire_id": rng.randrange(max(1, id - 20), id + 2)},
             "renew": lambda: {
@@ -113,7 +133,12 @@ class Attack:
                 "max_queue": self.number(),
                 "hold_ms": rng.choice([0, 0, 30]),
                 "slots": rng.random() < 0.5,
-                "fields": rng.sample(range(18), rng.randrange(5))},
+                "rate": self.number(), "per_ms": self.number(),
+                "burst": self.number(), "bypass": self.number(),
+                "per_session": self.number(),
+                "shadow": rng.random() < 0.5,
+                "refuse_hopeless": rng.random() < 0.5,
+                "fields": rng.sample(range(18), rng.randrange(8))},
             "delete": lambda: {"semaphore": self.name() if
                                rng.random() < 0.5 else b"a0",
                                "force": rng.random() < 0.5},
@@ -257,6 +282,9 @@ class Attack:
         page = line.list("SEMAPHORES", limit=64)
         for row in page.semaphores:
             if row.kind == pb.COUNTING:
+                continue
+            if row.kind == pb.RATE:
+                assert row.available <= row.burst and row.held == 0, row
                 continue
             assert row.available == max(0, row.permits - row.held), row
 
