@@ -52,7 +52,11 @@ static void check_queues(struct play *play, const struct engine *engine)
         count = engine_view_waiters(engine, semaphore_names[i], 0, waiters,
                                     CLIENTS_MAX * 24, &total);
         for (size_t j = 0; j < count; j++) {
-            if (waiters[j].aside == ENGINE_ASIDE_NO) {
+            struct engine_session_view session;
+
+            /* Nobody is asked whether it is set aside: its line says so. */
+            if (engine_view_session(engine, waiters[j].session_id, &session) &&
+                session.connected) {
                 if (waiters[j].parts[0].permits <= semaphore.available) {
                     stage_fail(&play->stage, "#%" PRIu64 " could be served",
                                waiters[j].acquire_id);
