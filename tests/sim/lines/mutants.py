@@ -17,8 +17,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, os.pardir))
 import mutants as sim  # noqa: E402
 
-SEEDS = "1..1000"
-sim.TIMEOUT_S = 20
+SEEDS = "201..1200"
+sim.TIMEOUT_S = 60
 
 ANSWERS = "client/core_answers.c"
 CORE = "client/core.c"
