@@ -442,6 +442,13 @@ def test_a_waiting_push_says_what_is_in_the_way(shared, jobs):
         assert push.oldest.name == b"alice"
         row = line.list("WAITERS", jobs + "2").waiters[0]
         assert labels(row.labels) == {b"k": b"v"}
+        define_rate(line, jobs + "3", 1, 60000, 5)
+        line.acquire(jobs + "3", 4)
+        waiting = line.send_acquire(jobs + "3", 3, wait_ms=-1, waiting=True)
+        push = line.push("waiting", waiting).waiting
+        assert (push.semaphore.decode(), push.held, push.permits,
+                push.permits_in_the_way) == (jobs + "3", 0, 5, 2)
+        assert 60000 < push.retry_after_ms <= 120000
 
 
 # -------------------------------------------------------------- configuration
