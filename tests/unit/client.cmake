@@ -67,7 +67,7 @@ permit_test(client_blocking SOURCES client_blocking.c ../support/daemon.c
 foreach(name client_labels client_misuse)
   permit_test(${name} SOURCES ${name}.c ../support/daemon.c LIBS permit_static)
 endforeach()
-foreach(name client_away client_local client_renew)
+foreach(name client_away client_local client_parts client_renew)
   permit_test(${name} SOURCES ${name}.c ../support/daemon.c
               LIBS permit_static LABELS tsan)
 endforeach()
@@ -92,7 +92,7 @@ permit_test(client_async_loops SOURCES client_async_loops.c ../support/daemon.c
                  PkgConfig::GLIB)
 foreach(name client_async_loops client_away client_blocking client_faults
              client_labels client_local client_misuse client_options
-             client_renew client_threads)
+             client_parts client_renew client_threads)
   add_dependencies(test_${name} permitd)
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "PERMITD_BIN=$<TARGET_FILE:permitd>")
