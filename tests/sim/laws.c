@@ -6,6 +6,7 @@
 
 #include "laws_order.h"
 #include "laws_permits.h"
+#include "laws_retry.h"
 #include "records.h"
 #include "world.h"
 
@@ -34,6 +35,7 @@ struct laws {
     size_t requests_count;
     struct permit_laws *permits;
     struct order_laws *order;
+    struct retry_laws retries;
     struct records records;                        /* Of this event. */
     struct engine_record granted[LIMIT_PARTS_MAX]; /* Not told yet. */
     uint32_t granted_count;
@@ -54,6 +56,7 @@ struct laws *laws_create(int64_t priority_step_ms)
     laws->sessions_count = 0;
     laws->requests_count = 0;
     laws->granted_count = 0;
+    retry_laws_forget(&laws->retries);
     laws->records.seq = 0;
     laws->records.is_torn = false;
     records_begin(&laws->records);
@@ -102,6 +105,7 @@ static size_t find_session(const struct laws *laws, uint64_t session_id)
 void laws_restart(struct laws *laws)
 {
     laws->requests_count = 0;
+    retry_laws_forget(&laws->retries);
     permit_laws_restart(laws->permits);
     order_laws_restart(laws->order);
     for (size_t i = 0; i < laws->sessions_count; i++) {
@@ -139,6 +143,9 @@ void laws_event(struct laws *laws, const struct engine_event *event)
     laws->event = event;
     records_begin(&laws->records);
     permit_laws_event(laws->permits, event);
+    if (event->type != ENGINE_ACQUIRE) {
+        retry_laws_forget(&laws->retries);
+    }
     if (event->type == ENGINE_SESSION_DISCONNECT ||
         event->type == ENGINE_SESSION_END) {
         order_laws_line(laws->order, event->session_id, LAWS_LINE_MAY_BREAK);
@@ -300,6 +307,11 @@ static void answered(struct laws *laws, const struct engine_effect *effect)
     forget_request(laws, i);
     demand(laws, request.is_acquire == (effect->answer.to == ENGINE_ACQUIRE),
            "an answer is of the kind of its request");
+    if (request.is_acquire && request.request_id == laws->event->request_id) {
+        obey(laws,
+             retry_laws_answer(&laws->retries, laws->event, &effect->answer,
+                               laws->requests_count == 0));
+    }
     if (effect->answer.status == PERMIT_OK) {
         succeeded(laws, effect, &request);
     }

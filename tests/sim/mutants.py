@@ -271,6 +271,9 @@ MUTANTS = [
     ("retry_forgets_who_is_before", CLAIMS,
      "(uint64_t)(missing + semaphore_free_permits(engine, semaphore))",
      "claim->parts[part].permits"),
+    ("retry_rounds_down", CLAIMS,
+     "wait_ns / NS_PER_MS + (wait_ns % NS_PER_MS != 0);",
+     "wait_ns / NS_PER_MS;"),
     ("obstacle_is_the_last", CLAIMS,
      "*ret_part = i; } return false;", "*ret_part = claim->count - 1; } "
      "return false;"),

@@ -233,10 +233,43 @@ static void choose_session(struct world *world, const struct model *model,
     }
 }
 
-struct engine_event world_next(struct world *world, const struct model *model)
+/* Comes again, most often, with a try that was told when: at that time, or a
+ * millisecond before. */
+static bool retry(struct world *world, const struct model *model,
+                  struct engine_event *event)
+{
+    const struct engine_effect *told =
+        model->effects_count == 0 ? NULL
+                                  : &model->effects[model->effects_count - 1];
+    uint64_t after_ms;
+
+    if (told == NULL || world->latest.type != ENGINE_ACQUIRE ||
+        told->type != ENGINE_EFFECT_ANSWER ||
+        told->request_id != world->latest.request_id ||
+        told->answer.status != PERMIT_E_RATE_LIMITED ||
+        told->answer.obstacle.retry_after_ms == 0 ||
+        told->answer.obstacle.retry_after_ms > 100 ||
+        random_chance(&world->random, 30)) {
+        return false;
+    }
+    after_ms =
+        told->answer.obstacle.retry_after_ms - random_below(&world->random, 2);
+    *event = world->latest;
+    world->now_ns += after_ms * NS_PER_MS;
+    event->now_ns = world->now_ns;
+    event->request_id = world->next_request_id++;
+    event->body_hash = world_body_hash(event->request_id);
+    return true;
+}
+
+static struct engine_event make_next(struct world *world,
+                                     const struct model *model)
 {
     struct engine_event event = {0};
 
+    if (retry(world, model, &event)) {
+        return event;
+    }
     world->now_ns = move_clock(world, model);
     event.now_ns = world->now_ns;
     event.request_id = world->next_request_id++;
@@ -276,4 +309,10 @@ struct engine_event world_next(struct world *world, const struct model *model)
         event.type = ENGINE_TICK;
     }
     return event;
+}
+
+struct engine_event world_next(struct world *world, const struct model *model)
+{
+    world->latest = make_next(world, model);
+    return world->latest;
 }

@@ -49,6 +49,7 @@ struct world {
     uint32_t priority_percent; /* Of acquires. */
     uint32_t join_percent;
     struct engine_part parts[LIMIT_PARTS_MAX]; /* Of the latest event. */
+    struct engine_event latest;
     bool crowd;
     uint32_t event_weights[ENGINE_DRAIN + 1];
     uint32_t clock_weights[WORLD_CLOCKS];
