@@ -143,9 +143,7 @@ void laws_event(struct laws *laws, const struct engine_event *event)
     laws->event = event;
     records_begin(&laws->records);
     permit_laws_event(laws->permits, event);
-    if (event->type != ENGINE_ACQUIRE) {
-        retry_laws_forget(&laws->retries);
-    }
+    retry_laws_event(&laws->retries);
     if (event->type == ENGINE_SESSION_DISCONNECT ||
         event->type == ENGINE_SESSION_END) {
         order_laws_line(laws->order, event->session_id, LAWS_LINE_MAY_BREAK);

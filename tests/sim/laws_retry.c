@@ -6,7 +6,7 @@
 static bool is_repeated(const struct retry_laws *laws,
                         const struct engine_event *event)
 {
-    if (!laws->is_known || event->session_id != laws->session_id ||
+    if (!laws->is_due || event->session_id != laws->session_id ||
         event->acquire.parts_count != laws->parts_count) {
         return false;
     }
@@ -19,6 +19,12 @@ static bool is_repeated(const struct retry_laws *laws,
         }
     }
     return true;
+}
+
+void retry_laws_event(struct retry_laws *laws)
+{
+    laws->is_due = laws->is_known;
+    laws->is_known = false;
 }
 
 const char *retry_laws_answer(struct retry_laws *laws,
