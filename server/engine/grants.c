@@ -240,8 +240,8 @@ void settle_apply(struct engine *engine, const struct session *session)
             named_part(engine, acquire, actual->semaphore);
         struct semaphore *semaphore = semaphore_at(engine, part->semaphore);
         if (!semaphore->shadow) { /* It may not have had so many. */
-            semaphore_refund(engine, semaphore,
-                             part->permits - actual->permits);
+            bucket_refund(semaphore_bucket(engine, semaphore),
+                          part->permits - actual->permits);
         }
     }
     acquire_settle(engine, acquire);
