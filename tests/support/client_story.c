@@ -106,14 +106,21 @@ void story_check_left(struct story *story)
     }
 }
 
+/* As many permits as tokens. */
 static void define(struct permit_client *client, const char *semaphore,
                    enum permit_kind kind, uint32_t permits)
 {
     struct permit_definition definition = PERMIT_DEFINITION_INIT;
 
     definition.fields = PERMIT_DEFINE_KIND | PERMIT_DEFINE_PERMITS;
+    if (kind == PERMIT_RATE) {
+        definition.fields = PERMIT_DEFINE_KIND | PERMIT_DEFINE_RATE |
+                            PERMIT_DEFINE_PER | PERMIT_DEFINE_BURST;
+    }
     definition.kind = kind;
     definition.permits = permits;
+    definition.rate = definition.burst = permits;
+    definition.per_ms = 1;
     ck_assert_int_eq(permit_define(client, semaphore, &definition), PERMIT_OK);
 }
 
@@ -126,6 +133,7 @@ void story_begin(struct story *story, const char *server)
                      PERMIT_OK);
     define(story->witness, "jobs", PERMIT_BOUNDED, 2);
     define(story->witness, "signal", PERMIT_COUNTING, 0);
+    define(story->witness, "api", PERMIT_RATE, 1000);
 }
 
 void story_end(struct story *story)
@@ -259,6 +267,36 @@ static void lose_grant(struct story *story, struct permit_client *client)
     permit_grant_destroy(grant);
 }
 
+static void use_parts(struct story *story, struct permit_client *client)
+{
+    static const struct permit_acquire_part also = {.semaphore = "api",
+                                                    .permits = 2};
+    static const struct permit_part used = {"api", 1};
+    static const struct permit_part held = {"jobs", 1};
+    struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
+    struct permit_grant *grant = NULL;
+
+    request.semaphore = "jobs";
+    request.permits = 2;
+    request.wait_ms = 0;
+    request.also = &also;
+    request.also_count = 1;
+    request.settle = true;
+    check(story, client, "why", permit_why(client, &request));
+    check(story, client, "parts", permit_acquire(client, &request, &grant));
+    if (grant != NULL) {
+        story_look_at(story, grant);
+        check(story, client, "settle", permit_grant_settle(grant, &used, 1));
+        story_check_grant(story, "settle", grant);
+        check(story, client, "part",
+              permit_grant_release_parts(grant, &held, 1));
+        check(story, client, "outcome",
+              permit_grant_release_outcome(grant, "done", 4));
+        story_check_grant(story, "outcome", grant);
+        permit_grant_destroy(grant);
+    }
+}
+
 static void use_semaphores(struct story *story, struct permit_client *client)
 {
     struct permit_acquire_request request = PERMIT_ACQUIRE_REQUEST_INIT;
@@ -312,6 +350,7 @@ static void use_client(struct story *story, struct permit_client *client)
     }
     grant = NULL;
     lose_grant(story, client);
+    use_parts(story, client);
     use_semaphores(story, client);
     read_lists(story, client);
     check(story, client, "try", permit_try(client, "jobs", 1, &grant));

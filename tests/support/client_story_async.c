@@ -164,6 +164,7 @@ static void ask_all(struct life *life)
     request.wait_ms = 0;
     asked(life, "consume",
           permit_async_acquire(client, &request, end_one, life, NULL));
+    asked(life, "why", permit_async_why(client, &request, end_one, life));
     asked(life, "ping", permit_async_ping(client, end_one, life));
     asked(life, "query", permit_async_query(client, "jobs", end_one, life));
     asked(life, "list_semaphores",
