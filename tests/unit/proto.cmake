@@ -5,6 +5,7 @@ permit_test(frame LIBS permit_wire)
 permit_test(wire LIBS permit_wire)
 permit_test(wire_input LIBS permit_wire permit_generated)
 permit_test(wire_values LIBS permit_wire permit_generated)
+permit_test(wire_parts LIBS permit_wire permit_generated)
 permit_test(wire_server LIBS permit_wire permit_generated)
 permit_test(json LIBS permit_json)
 
