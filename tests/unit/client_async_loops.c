@@ -211,6 +211,8 @@ static void note_waiting(void *arg, const struct permit_waiting *waiting)
 {
     ck_assert_uint_eq(waiting->position, 1);
     ck_assert_ptr_nonnull(waiting->oldest);
+    ck_assert_ptr_nonnull(waiting->semaphore);
+    ck_assert_uint_gt(waiting->permits_in_the_way, 0);
     ((struct outcome *)arg)->waits++;
 }
 

@@ -149,6 +149,9 @@ static void release_when_waiting(void *arg,
 
     place->position = waiting->position;
     ck_assert_ptr_nonnull(waiting->oldest);
+    ck_assert_str_eq(waiting->semaphore, "jobs");
+    ck_assert_uint_gt(waiting->permits_in_the_way, 0);
+    ck_assert_int_eq(waiting->retry_after_ms, 0); /* Who knows? */
     (void)snprintf(place->oldest, sizeof(place->oldest), "%s",
                    waiting->oldest->name);
     (void)permit_grant_release(place->grant, 0);
