@@ -26,7 +26,6 @@
         "limits", name, CONFIG_COUNT, AT(field), 1, max, CONFIG_NO_INF, true   \
     }
 #define ENGINE(name) COUNT(#name, engine_limits.name, 10000000)
-#define TEMPLATED(name, field) COUNT(name, engine_limits.field, 10000000)
 #define SESSION(name) COUNT(#name, session_limits.name, 1000000)
 #define BYTES(name)                                                            \
     {                                                                          \
@@ -55,8 +54,8 @@ const struct config_key config_keys[CONFIG_KEYS_COUNT] = {
     ENGINE(max_semaphores),
     ENGINE(max_semaphores_with_slots),
     ENGINE(max_semaphores_with_estimates),
-    TEMPLATED("max_templated", max_template_semaphores),
-    TEMPLATED("max_templated_per_session", max_template_semaphores_per_session),
+    ENGINE(max_templated),
+    ENGINE(max_templated_per_session),
     ENGINE(max_waiters),
     ENGINE(max_grants),
     ENGINE(max_lost),

@@ -139,18 +139,17 @@ static enum permit_status check_making(const struct engine *engine,
     if (made == 0) {
         return PERMIT_OK;
     }
-    if (claim->session->made + made >
-        limits->max_template_semaphores_per_session) {
+    if (claim->session->made + made > limits->max_templated_per_session) {
         *ret_detail = "templates made too many semaphores for this session: "
                       "let some of them be idle";
-    } else if (engine->made + made > limits->max_template_semaphores ||
+    } else if (engine->made + made > limits->max_templated ||
                engine->semaphores.used + made > limits->max_semaphores ||
                engine->holds.used + holds >
                    limits->max_semaphores_with_estimates ||
                engine->slot_maps.used + slot_maps >
                    limits->max_semaphores_with_slots) {
         *ret_detail = "templates made too many semaphores: raise "
-                      "max_template_semaphores";
+                      "max_templated";
     } else {
         return PERMIT_OK;
     }

@@ -33,9 +33,8 @@
     X(max_semaphores_with_slots, uint32_t, 10000, "those that have slots")     \
     X(max_semaphores_with_estimates, uint32_t, 10000,                          \
       "those that refuse the hopeless")                                        \
-    X(max_template_semaphores, uint32_t, 50000, "those that templates made")   \
-    X(max_template_semaphores_per_session, uint32_t, 1024,                     \
-      "those made for one session")                                            \
+    X(max_templated, uint32_t, 10000, "those that templates made")             \
+    X(max_templated_per_session, uint32_t, 1024, "those made for one session") \
     X(max_waiters, uint32_t, 1000000, "places in all queues")                  \
     X(max_grants, uint32_t, 1000000, "parts of all grants")                    \
     X(max_lost, uint32_t, 65536, "lost grants that are remembered")            \

@@ -33,8 +33,8 @@ static void count_rows(const struct model *model, uint64_t session_id,
             semaphore->used && semaphore->definition.slots;
         counts->max_semaphores_with_estimates +=
             semaphore->used && keeps_holds(&semaphore->definition);
-        counts->max_template_semaphores += is_made;
-        counts->max_template_semaphores_per_session +=
+        counts->max_templated += is_made;
+        counts->max_templated_per_session +=
             is_made && semaphore->template_session == session_id;
     }
 }
@@ -47,21 +47,20 @@ bool model_may_make(const struct model *model, uint64_t session_id,
 
     count_rows(model, session_id, &counts);
     counts.max_semaphores += (uint32_t)count;
-    counts.max_template_semaphores += (uint32_t)count;
-    counts.max_template_semaphores_per_session += (uint32_t)count;
+    counts.max_templated += (uint32_t)count;
+    counts.max_templated_per_session += (uint32_t)count;
     for (size_t i = 0; i < count; i++) {
         counts.max_semaphores_with_slots += definitions[i].slots;
         counts.max_semaphores_with_estimates += keeps_holds(&definitions[i]);
     }
-    return count == 0 ||
-           (counts.max_semaphores <= limits->max_semaphores &&
-            counts.max_template_semaphores <= limits->max_template_semaphores &&
-            counts.max_template_semaphores_per_session <=
-                limits->max_template_semaphores_per_session &&
-            counts.max_semaphores_with_slots <=
-                limits->max_semaphores_with_slots &&
-            counts.max_semaphores_with_estimates <=
-                limits->max_semaphores_with_estimates);
+    return count == 0 || (counts.max_semaphores <= limits->max_semaphores &&
+                          counts.max_templated <= limits->max_templated &&
+                          counts.max_templated_per_session <=
+                              limits->max_templated_per_session &&
+                          counts.max_semaphores_with_slots <=
+                              limits->max_semaphores_with_slots &&
+                          counts.max_semaphores_with_estimates <=
+                              limits->max_semaphores_with_estimates);
 }
 
 size_t model_make(struct model *model, const char *name,

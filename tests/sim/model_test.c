@@ -440,17 +440,16 @@ static void apply(struct model *model, const struct engine_event *event,
 
 START_TEST(the_model_tells_the_story)
 {
-    static const struct engine_limits limits = {
-        .max_sessions = 8,
-        .max_semaphores = 8,
-        .max_semaphores_with_slots = 1,
-        .max_template_semaphores = 1,
-        .max_template_semaphores_per_session = 1,
-        .max_waiters = 8,
-        .max_grants = 8,
-        .max_lost = 8,
-        .max_waiters_per_session = 2,
-        .max_grants_per_session = 2};
+    static const struct engine_limits limits = {.max_sessions = 8,
+                                                .max_semaphores = 8,
+                                                .max_semaphores_with_slots = 1,
+                                                .max_templated = 1,
+                                                .max_templated_per_session = 1,
+                                                .max_waiters = 8,
+                                                .max_grants = 8,
+                                                .max_lost = 8,
+                                                .max_waiters_per_session = 2,
+                                                .max_grants_per_session = 2};
     static const struct engine_event before[] = {
         {.type = ENGINE_SESSION_OPEN, .session_open = {.timeout_ms = 100}},
         {.type = ENGINE_SESSION_OPEN, .session_open = {.timeout_ms = 100}},

@@ -267,9 +267,8 @@ START_TEST(policies_rates_and_templates_are_read)
         &config_find(config, "plain")->definition;
 
     ck_assert_int_eq(config->priority_step_ms, 500);
-    ck_assert_uint_eq(config->engine_limits.max_template_semaphores, 7);
-    ck_assert_uint_eq(config->engine_limits.max_template_semaphores_per_session,
-                      3);
+    ck_assert_uint_eq(config->engine_limits.max_templated, 7);
+    ck_assert_uint_eq(config->engine_limits.max_templated_per_session, 3);
     ck_assert_uint_eq(config->engine_limits.max_semaphores_with_estimates, 5);
     ck_assert_int_eq(api->kind, ENGINE_RATE);
     ck_assert_uint_eq(api->permits, 0);
