@@ -56,6 +56,7 @@ static void make_parts(struct engine *engine, struct claim *claim)
             part->is_new = false;
             if (part->semaphore->shadow && claim_part_is_impossible(part)) {
                 semaphore_rarity(engine, part->semaphore)->would_refuse_total++;
+                engine->would_refuse_total++;
             }
         }
     }
@@ -299,8 +300,10 @@ static void count_shadows(struct engine *engine, const struct claim *claim)
         }
         if (is_try || claim_part_is_impossible(part)) {
             semaphore_rarity(engine, semaphore)->would_refuse_total++;
+            engine->would_refuse_total++;
         } else {
             semaphore_rarity(engine, semaphore)->would_wait_total++;
+            engine->would_wait_total++;
         }
     }
 }

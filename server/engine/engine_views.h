@@ -24,6 +24,10 @@ struct engine_totals {
     uint64_t releases_total; /* Whole grants given back by their sessions. */
     uint64_t timeouts_total;
     uint64_t lost_total; /* Grants lost, for whatever reason. */
+    /* What all semaphores counted, with those that are gone. */
+    uint64_t lost_parts_total[PERMIT_LOSS_COUNT]; /* By loss, less 1. */
+    uint64_t would_refuse_total;
+    uint64_t would_wait_total;
     bool draining;
 };
 

@@ -296,6 +296,7 @@ void acquire_lose(struct engine *engine, struct acquire *acquire,
     for (const struct part *part = part_at(engine, acquire->parts);
          part != NULL; part = part_at(engine, part->next)) {
         semaphore_at(engine, part->semaphore)->lost_total[loss - 1]++;
+        engine->lost_parts_total[loss - 1]++;
     }
     engine->lost_total++;
     end_grant(engine, acquire);

@@ -212,6 +212,9 @@ struct engine {
     uint64_t releases_total;
     uint64_t timeouts_total;
     uint64_t lost_total;
+    uint64_t lost_parts_total[PERMIT_LOSS_COUNT];
+    uint64_t would_refuse_total;
+    uint64_t would_wait_total;
 
     /* What is under way. */
     bool has_work;

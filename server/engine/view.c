@@ -40,8 +40,12 @@ void engine_get_totals(const struct engine *engine,
         .releases_total = engine->releases_total,
         .timeouts_total = engine->timeouts_total,
         .lost_total = engine->lost_total,
+        .would_refuse_total = engine->would_refuse_total,
+        .would_wait_total = engine->would_wait_total,
         .draining = engine->is_draining,
     };
+    memcpy(ret_totals->lost_parts_total, engine->lost_parts_total,
+           sizeof(ret_totals->lost_parts_total));
 }
 
 /* When it came, or was granted: what was restored, at the first event. */
