@@ -126,6 +126,15 @@ static void get_facts(void *arg, struct http_facts *ret_facts)
         .connections_max = server->started->session_limits.max_connections};
 }
 
+static const char *get_configured(void *arg, size_t index)
+{
+    const struct server *server = arg;
+
+    return index < server->config->semaphores_count
+               ? server->config->semaphores[index].name
+               : NULL;
+}
+
 static enum server_exit open_http(struct server *server,
                                   char error[SERVER_ERROR_BYTES])
 {
@@ -138,6 +147,7 @@ static enum server_exit open_http(struct server *server,
         .allowed_hosts = (const char *const *)config->http_allowed_hosts,
         .allowed_hosts_count = config->http_allowed_hosts_count,
         .get_facts = get_facts,
+        .get_configured = get_configured,
         .arg = server};
     enum listener_result result;
 

@@ -2,7 +2,8 @@
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
 
-/* The status endpoint: what the daemon knows, as JSON over HTTP, read only.
+/* The status endpoint: what the daemon knows, as JSON and as metrics over HTTP,
+ * read only.
  *
  * It runs on the daemon's loop, with a listener of its own, over evhttp. One
  * request a connection, which is closed at the latest HTTP_REQUEST_MS after it
@@ -29,6 +30,7 @@
 #define HTTP_REQUEST_MS 5000
 #define HTTP_PAGE_ROWS_MAX 1024
 #define HTTP_SLICE_ROWS 64
+#define HTTP_METRICS_SEMAPHORES_MAX 1000 /* That have series of their own. */
 
 struct http;
 
@@ -63,6 +65,9 @@ struct http_options {
     const char *const *allowed_hosts;
     size_t allowed_hosts_count;
     void (*get_facts)(void *arg, struct http_facts *ret_facts);
+    /* The names in the configuration, in the order of their bytes; NULL after
+     * the last. Each lives until the next turn of the loop. */
+    const char *(*get_configured)(void *arg, size_t index);
     void *arg;
 };
 

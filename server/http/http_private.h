@@ -13,7 +13,11 @@
 #include "http.h"
 #include "json.h"
 
+/* Slices that what only looks at rows looks at in a turn. */
+#define SCAN_SLICES 4
+
 struct http_connection;
+struct metrics;
 struct page;
 
 struct http {
@@ -48,7 +52,8 @@ void routes_serve(struct evhttp_request *request, void *arg);
 void reply_json(struct evhttp_request *request, cJSON *body);
 void reply_text(struct evhttp_request *request, const char *text);
 /* Sends what is in body, and leaves it empty. */
-void reply_body(struct evhttp_request *request, struct evbuffer *body);
+void reply_body(struct evhttp_request *request, const char *type,
+                struct evbuffer *body);
 
 /* RFC 9457. detail says what to do. */
 void reply_problem(struct evhttp_request *request, int code,
@@ -67,6 +72,8 @@ void status_serve(struct http *http, struct evhttp_request *request);
 void status_serve_version(struct http *http, struct evhttp_request *request);
 void status_serve_live(struct http *http, struct evhttp_request *request);
 void status_serve_ready(struct http *http, struct evhttp_request *request);
+bool status_is_ready(const struct http_facts *facts,
+                     const struct engine_totals *engine);
 
 /* One semaphore. */
 void page_serve_semaphore(struct http *http, struct evhttp_request *request,
@@ -76,11 +83,25 @@ void page_serve_semaphore(struct http *http, struct evhttp_request *request,
 void page_serve(struct http *http, struct evhttp_request *request,
                 enum wire_list_kind kind, const char *name);
 
+/* Metrics, a page too. */
+void page_serve_metrics(struct http *http, struct evhttp_request *request);
+
 /* Works at the first page: the callback of http->work. */
 void page_work(evutil_socket_t fd, short what, void *arg);
 
 /* Forgets a page under way, without an answer. */
 void page_destroy(struct page *page);
+
+#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+/* Takes the snapshot of what the configuration names. Returns NULL without
+ * memory. */
+struct metrics *metrics_create(const struct http_options *options);
+void metrics_destroy(struct metrics *metrics); /* Accepts NULL. */
+
+/* Does a turn's work: adds to body. Returns false without memory. */
+bool metrics_continue(struct metrics *metrics, struct evbuffer *body,
+                      bool *ret_is_whole);
 
 /* Reads the query of a page. Returns NULL, or what is wrong with it; then
  * *ret_reason says of which sort. */

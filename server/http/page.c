@@ -9,9 +9,6 @@
 #include "http_private.h"
 #include "labels.h"
 
-/* Rows that a filter by state looks at in a turn. */
-#define SCAN_SLICES 4
-
 #define TEXT_BYTES (WIRE_TEXT_BYTES_MAX + 1)
 
 _Static_assert(HTTP_SLICE_ROWS <= SESSION_VIEW_ROWS_MAX,
@@ -51,6 +48,7 @@ struct page {
     uint32_t slots_count;
     size_t rendered;
     bool is_rendered;
+    struct metrics *metrics; /* It is these; nothing of the above but body. */
 };
 
 union slice {
@@ -313,6 +311,7 @@ void page_destroy(struct page *page)
         free(page->rows[i].parts);
     }
     free(page->rows);
+    metrics_destroy(page->metrics);
     free(page);
 }
 
@@ -330,6 +329,11 @@ static void work_later(struct http *http)
 static bool page_continue(struct page *page, bool *ret_has_memory)
 {
     *ret_has_memory = true;
+    if (page->metrics != NULL) {
+        *ret_has_memory =
+            metrics_continue(page->metrics, page->body, &page->is_rendered);
+        return page->is_rendered || !*ret_has_memory;
+    }
     if (!page->is_taken && page->query.state != NULL) {
         take_matching_rows(page);
     } else if (!page->is_taken) {
@@ -357,7 +361,10 @@ void page_work(evutil_socket_t fd, short what, void *arg)
         TAILQ_INSERT_TAIL(&http->pages, page, entry);
     } else {
         if (has_memory) {
-            reply_body(request, page->body);
+            reply_body(request,
+                       page->metrics != NULL ? METRICS_TYPE
+                                             : "application/json",
+                       page->body);
         } else {
             reply_no_memory(request);
         }
@@ -409,6 +416,29 @@ void page_serve(struct http *http, struct evhttp_request *request,
     page->kind = kind;
     page->query = query;
     (void)snprintf(page->semaphore, sizeof(page->semaphore), "%s", name);
+    TAILQ_INSERT_TAIL(&http->pages, page, entry);
+    work_later(http);
+}
+
+void page_serve_metrics(struct http *http, struct evhttp_request *request)
+{
+    struct page *page = calloc(1, sizeof(*page));
+    struct evbuffer *body = evbuffer_new();
+    struct metrics *metrics = metrics_create(&http->options);
+
+    if (page == NULL || body == NULL || metrics == NULL) {
+        metrics_destroy(metrics);
+        if (body != NULL) {
+            evbuffer_free(body);
+        }
+        free(page);
+        reply_no_memory(request);
+        return;
+    }
+    page->http = http;
+    page->request = request;
+    page->body = body;
+    page->metrics = metrics;
     TAILQ_INSERT_TAIL(&http->pages, page, entry);
     work_later(http);
 }

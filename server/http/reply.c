@@ -84,9 +84,10 @@ void reply_text(struct evhttp_request *request, const char *text)
     answer_text(request, HTTP_OK, "text/plain; charset=utf-8", text);
 }
 
-void reply_body(struct evhttp_request *request, struct evbuffer *body)
+void reply_body(struct evhttp_request *request, const char *type,
+                struct evbuffer *body)
 {
-    answer(request, HTTP_OK, "application/json", body);
+    answer(request, HTTP_OK, type, body);
 }
 
 cJSON *problem_json(struct evhttp_request *request, int code,

@@ -72,6 +72,7 @@ static const struct {
     {"/healthz", status_serve_live},
     {"/readyz", status_serve_ready},
     {SEMAPHORES, serve_semaphores},
+    {"/metrics", page_serve_metrics}, /* Not JSON. */
 };
 
 /* Does path end with suffix, with something before it? */

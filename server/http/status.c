@@ -224,6 +224,13 @@ static bool is_verbose(struct evhttp_request *request)
     return query != NULL && strncmp(query, "verbose", strlen("verbose")) == 0;
 }
 
+bool status_is_ready(const struct http_facts *facts,
+                     const struct engine_totals *engine)
+{
+    return !engine->draining && !facts->store_failed &&
+           !facts->fd_limit_reached;
+}
+
 void status_serve_ready(struct http *http, struct evhttp_request *request)
 {
     bool wants_all = is_verbose(request);
@@ -234,8 +241,7 @@ void status_serve_ready(struct http *http, struct evhttp_request *request)
 
     http->options.get_facts(http->options.arg, &facts);
     engine_get_totals(http->options.engine, &engine);
-    is_ready =
-        !engine.draining && !facts.store_failed && !facts.fd_limit_reached;
+    is_ready = status_is_ready(&facts, &engine);
     if (is_ready && !wants_all) {
         reply_text(request, "ok\n");
         return;

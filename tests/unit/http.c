@@ -26,6 +26,7 @@ static const struct {
     {"/healthz", 200, "\r\n\r\nok\n"},
     {"/readyz", 200, "\r\n\r\nok\n"},
     {"/readyz?verbose", 200, "{\"failing\":[],\"warnings\":[]}"},
+    {"/metrics", 200, "\npermitd_permits{semaphore=\"jobs\"} 2\n"},
     {"/api/v1/semaphores", 200, "\"total\":5,\"offset\":0,\"limit\":1024,"},
     {"/api/v1/semaphores?limit=2&offset=4", 200, "\"offset\":4,\"limit\":2,"},
     {"/api/v1/semaphores?limit=0", 200, "\"limit\":0,\"semaphores\":[]}"},
@@ -64,7 +65,7 @@ static const struct {
     {"/status/", 404, "\"instance\":\"/status/\""},
     {"/api/v1", 404, "\"title\":\"Not Found\""},
     {"/api/v1/semaphoresx", 404, "\"status\":404"},
-    {"/metrics", 404, "application/problem+json"},
+    {"/metrics/", 404, "application/problem+json"},
     {"/../status", 404, "problem"},
     {"/api/v1/semaphores/none", 404, "no such semaphore"},
     {"/api/v1/semaphores/../x", 404, "no such semaphore"}, /* A legal name. */

@@ -74,7 +74,8 @@ START_TEST(without_memory_a_connection_is_answered_or_closed)
     static const char *const requests[] = {
         "GET /api/v1/semaphores HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET /api/v1/semaphores/jobs/holders HTTP/1.1\r\nHost: "
-        "localhost\r\n\r\n"};
+        "localhost\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"};
     struct http_options options;
     int n = 0;
 
@@ -112,7 +113,7 @@ int main(void)
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, without_memory_it_is_not_created_and_nothing_leaks);
     tcase_add_loop_test(
-        tcase, without_memory_a_connection_is_answered_or_closed, 0, 2);
+        tcase, without_memory_a_connection_is_answered_or_closed, 0, 3);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -157,6 +157,12 @@ static void get_facts(void *arg, struct http_facts *ret_facts)
     *ret_facts = facts;
 }
 
+static const char *get_configured(void *arg, size_t index)
+{
+    ck_assert_ptr_eq(arg, &facts);
+    return index == 0 ? "jobs" : NULL;
+}
+
 /* ----------------------------------------------------------------- fixture */
 
 struct event_base *base;
@@ -184,6 +190,7 @@ struct http_options http_world_options(void)
                                    .allowed_hosts = hosts,
                                    .allowed_hosts_count = 1,
                                    .get_facts = get_facts,
+                                   .get_configured = get_configured,
                                    .arg = &facts};
 
     semaphores_count = 5;
