@@ -73,8 +73,8 @@ START_TEST(without_memory_a_connection_is_answered_or_closed)
 {
     static const char *const requests[] = {
         "GET /api/v1/semaphores HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        "GET /api/v1/semaphores/jobs/holders HTTP/1.1\r\nHost: "
-        "localhost\r\n\r\n",
+        ("GET /api/v1/semaphores/jobs/holders HTTP/1.1\r\nHost: "
+         "localhost\r\n\r\n"),
         "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"};
     struct http_options options;
     int n = 0;
