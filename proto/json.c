@@ -288,9 +288,10 @@ static bool add_parts(cJSON *object, const struct permit_part_info *parts,
 
         is_added = part != NULL &&
                    json_add_text(part, "semaphore", parts[i].semaphore) &&
-                   add_number(part, "permits", parts[i].permits) &&
-                   cJSON_AddItemToArray(added, part);
-        if (!is_added) {
+                   add_number(part, "permits", parts[i].permits);
+        if (is_added) {
+            (void)cJSON_AddItemToArray(added, part); /* Both are there. */
+        } else {
             cJSON_Delete(part);
         }
     }

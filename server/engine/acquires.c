@@ -430,8 +430,7 @@ static uint32_t next_candidate(const struct engine *engine,
         return 0;
     }
     place = queue_next_fitting(queues, &semaphore->queue, engine->serve_place,
-                               fitting > LIMIT_PERMITS_MAX ? LIMIT_PERMITS_MAX
-                                                           : (uint32_t)fitting);
+                               (uint32_t)fitting);
     if (place != 0 && stop != 0 && place != stop &&
         is_before(queue_place_at(queues, stop),
                   queue_place_at(queues, place))) {
@@ -440,7 +439,7 @@ static uint32_t next_candidate(const struct engine *engine,
     return place;
 }
 
-bool serve_step(struct engine *engine)
+void serve_step(struct engine *engine)
 {
     struct semaphore *semaphore = semaphore_at(engine, engine->serve_first);
     uint32_t place = next_candidate(engine, semaphore);
@@ -454,7 +453,7 @@ bool serve_step(struct engine *engine)
             semaphore_is_idle(engine, semaphore)) {
             template_forget(engine, semaphore);
         }
-        return true;
+        return;
     }
     acquire =
         acquire_at(engine, queue_place_at(&engine->queues, place)->waiter);
@@ -465,10 +464,9 @@ bool serve_step(struct engine *engine)
     } else {
         engine->serve_place = place;
     }
-    return true;
 }
 
-bool share_step(struct engine *engine)
+void share_step(struct engine *engine)
 {
     struct acquire *acquire;
     unsigned aside;
@@ -476,7 +474,7 @@ bool share_step(struct engine *engine)
     acquire = acquire_at(engine, engine->sharing_waiter);
     if (acquire == NULL) {
         engine->sharing = NULL;
-        return true;
+        return;
     }
     engine->sharing_waiter = acquire->in_session.next;
     aside = acquire->aside & ~(unsigned)ENGINE_ASIDE_SHARE;
@@ -484,5 +482,4 @@ bool share_step(struct engine *engine)
         aside |= ENGINE_ASIDE_SHARE;
     }
     acquire_set_aside(engine, acquire, aside);
-    return true;
 }

@@ -6,8 +6,8 @@
  * its own files only.
  *
  * Law: a function here is at most one step: it emits at most STEP_RECORDS_MAX
- * records, which go together, and STEP_EFFECTS_MAX effects, and looks at a
- * bounded number of objects. */
+ * records, which go together, and two other effects, and looks at a bounded
+ * number of objects. */
 
 #include "changes.h"
 
@@ -49,10 +49,10 @@ void acquire_refuse(struct engine *engine, struct acquire *acquire,
 
 /* Looks at one waiter of the semaphores that are marked, and serves it if it
  * can; or forgets a semaphore. One must be marked. */
-bool serve_step(struct engine *engine);
+void serve_step(struct engine *engine);
 
 /* Looks again at one waiter of the session whose share has changed. */
-bool share_step(struct engine *engine);
+void share_step(struct engine *engine);
 
 /* ------------------------------------------------------------- templates.c */
 
@@ -77,8 +77,8 @@ void verify_apply(struct engine *engine);
 void acquire_fall_due(struct engine *engine, struct acquire *acquire);
 
 /* Answers one waiter that joins, or ends the grant that was released with an
- * outcome. Returns false when that is done. */
-bool join_step(struct engine *engine);
+ * outcome. There must be one. */
+void join_step(struct engine *engine);
 
 /* ----------------------------------------------------------- definitions.c */
 
@@ -95,8 +95,8 @@ void sweep_start(struct engine *engine, enum sweep sweep,
                  struct semaphore *semaphore);
 
 /* Refuses one waiter, or revokes one grant, for what the event defined, deleted
- * or drained. Returns false when that is done. */
-bool sweep_step(struct engine *engine);
+ * or drained; or ends the sweep. One must be under way. */
+void sweep_step(struct engine *engine);
 
 /* -------------------------------------------------------------- sessions.c */
 
@@ -113,8 +113,8 @@ void engine_session_fall_due(struct engine *engine, struct session *session);
  * or is there again. Returns false when that is done. */
 bool leave_waiters_step(struct engine *engine);
 
-/* Gives back one grant of the session that ends, and at last the session.
- * Returns false if none ends. */
-bool leave_grants_step(struct engine *engine);
+/* Gives back one grant of the session that ends, and at last the session. One
+ * must end. */
+void leave_grants_step(struct engine *engine);
 
 #endif

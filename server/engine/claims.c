@@ -197,7 +197,7 @@ static int64_t free_permits(const struct engine *engine,
 static uint64_t share_of(const struct engine *engine, const struct claim *claim,
                          const struct claim_part *part)
 {
-    return part->is_new || part->semaphore->per_session == 0
+    return part->is_new
                ? 0
                : semaphore_share_of(engine, part->semaphore, claim->session);
 }

@@ -254,13 +254,30 @@ static bool event_step(struct engine *engine)
  * (and serving goes on), then time moves, and the event is last. */
 static bool step(struct engine *engine)
 {
-    return (engine->sharing != NULL && share_step(engine)) ||
-           (engine->leaving != NULL && leave_waiters_step(engine)) ||
-           (engine->sweep != SWEEP_NONE && sweep_step(engine)) ||
-           (engine->joining != NULL && join_step(engine)) ||
-           (engine->serve_first != 0 && serve_step(engine)) ||
-           (engine->leaving != NULL && leave_grants_step(engine)) ||
-           due_step(engine) || event_step(engine);
+    if (engine->sharing != NULL) {
+        share_step(engine);
+        return true;
+    }
+    if (engine->leaving != NULL && leave_waiters_step(engine)) {
+        return true;
+    }
+    if (engine->sweep != SWEEP_NONE) {
+        sweep_step(engine);
+        return true;
+    }
+    if (engine->joining != NULL) {
+        join_step(engine);
+        return true;
+    }
+    if (engine->serve_first != 0) {
+        serve_step(engine);
+        return true;
+    }
+    if (engine->leaving != NULL) {
+        leave_grants_step(engine);
+        return true;
+    }
+    return due_step(engine) || event_step(engine);
 }
 
 const char *engine_keep_name(struct engine *engine, uint32_t part,
@@ -327,8 +344,7 @@ static void work(struct engine *engine)
     effects_clear(engine);
     engine->has_work = true;
     for (int steps = 0;
-         steps < LIMIT_STEPS_MAX && engine->records_count <= LIMIT_STEPS_MAX &&
-         engine->effects_count <= 2 * LIMIT_STEPS_MAX;
+         steps < LIMIT_STEPS_MAX && engine->records_count <= LIMIT_STEPS_MAX;
          steps++) {
         if (!step(engine)) {
             engine->has_work = false;

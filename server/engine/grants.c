@@ -150,7 +150,7 @@ void release_apply(struct engine *engine, const struct session *session)
     }
 }
 
-bool join_step(struct engine *engine)
+void join_step(struct engine *engine)
 {
     const struct engine_event *event = &engine->event;
     const struct part *part = part_at(engine, engine->joining_part);
@@ -161,7 +161,7 @@ bool join_step(struct engine *engine)
     if (part == NULL) {
         acquire_end(engine, engine->joining);
         engine->joining = NULL;
-        return true;
+        return;
     }
     semaphore = semaphore_at(engine, part->semaphore);
     if (place == 0) {
@@ -171,7 +171,7 @@ bool join_step(struct engine *engine)
             part == NULL ? 0
                          : semaphore_first_place(
                                engine, semaphore_at(engine, part->semaphore));
-        return true;
+        return;
     }
     engine->joining_place = queue_next(&engine->queues, place);
     waiter = acquire_at(engine, queue_place_at(&engine->queues, place)->waiter);
@@ -185,7 +185,6 @@ bool join_step(struct engine *engine)
         semaphore_rarity(engine, semaphore)->joined_total++;
         acquire_remove(engine, waiter);
     }
-    return true;
 }
 
 /* Why the grant cannot be settled so; NULL if it can. */

@@ -113,7 +113,7 @@ bool leave_waiters_step(struct engine *engine)
     return true;
 }
 
-bool leave_grants_step(struct engine *engine)
+void leave_grants_step(struct engine *engine)
 {
     struct session *session = engine->leaving;
     struct acquire *acquire;
@@ -123,16 +123,15 @@ bool leave_grants_step(struct engine *engine)
         acquire_at(engine, engine_session_list(session, ACQUIRE_HELD)->first);
     if (acquire != NULL) {
         acquire_lose(engine, acquire, PERMIT_LOSS_SESSION, false);
-        return true;
+        return;
     }
     acquire =
         acquire_at(engine, engine_session_list(session, ACQUIRE_LOST)->first);
     if (acquire != NULL) {
         acquire_remove(engine, acquire);
-        return true;
+        return;
     }
     effect_session_ended(engine, session);
     engine_session_remove(engine, session);
     engine->leaving = NULL;
-    return true;
 }

@@ -150,12 +150,11 @@ _Static_assert(sizeof(struct semaphore) + NAME_BYTES_SHORT +
 #define NAME_CLASS_COUNT 3
 #define ENGINE_FIELD_ALL (2 * ENGINE_FIELD_REFUSE_HOPELESS - 1)
 
-/* Of one step: what a template made for each part, and the parts; the answer,
- * and a push. */
+/* Of one step: what a template made for each part, and the parts. Two effects
+ * may come with them, an answer and a push. */
 #define STEP_RECORDS_MAX (2 * LIMIT_PARTS_MAX)
-#define STEP_EFFECTS_MAX (STEP_RECORDS_MAX + 2)
 #define RECORDS_MAX (LIMIT_STEPS_MAX + STEP_RECORDS_MAX)
-#define EFFECTS_MAX (2 * LIMIT_STEPS_MAX + STEP_EFFECTS_MAX)
+#define EFFECTS_MAX (RECORDS_MAX + 2 * LIMIT_STEPS_MAX)
 
 /* What looks at all of a semaphore, one a step: its holders are counted in
  * shares; waiters that can never be served are refused; waiters are looked at

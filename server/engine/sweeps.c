@@ -158,7 +158,7 @@ static bool refuse_step(struct engine *engine)
 static bool sweep_one(struct engine *engine)
 {
     switch (engine->sweep) {
-    case SWEEP_NONE:
+    case SWEEP_NONE: /* Unreached: only a sweep steps. */
         break;
     case SWEEP_COUNTED:
         return count_step(engine);
@@ -173,7 +173,7 @@ static bool sweep_one(struct engine *engine)
     return false;
 }
 
-bool sweep_step(struct engine *engine)
+void sweep_step(struct engine *engine)
 {
     assert(engine->sweep != SWEEP_NONE);
     if (engine->swept == NULL) {
@@ -181,5 +181,4 @@ bool sweep_step(struct engine *engine)
     } else if (!sweep_one(engine)) {
         sweep_next(engine);
     }
-    return true;
 }

@@ -77,10 +77,10 @@ MUTANTS = [
      "due->time_ns > engine->event.now_ns",
      "due->time_ns >= engine->event.now_ns"),
     ("end_serves_at_last", ENGINE,
-     "(engine->serve_first != 0 && serve_step(engine)) || "
-     "(engine->leaving != NULL && leave_grants_step(engine))",
-     "(engine->leaving != NULL && leave_grants_step(engine)) || "
-     "(engine->serve_first != 0 && serve_step(engine))"),
+     "if (engine->serve_first != 0) { serve_step(engine); return true; } "
+     "if (engine->leaving != NULL) { leave_grants_step(engine); return true; }",
+     "if (engine->leaving != NULL) { leave_grants_step(engine); return true; } "
+     "if (engine->serve_first != 0) { serve_step(engine); return true; }"),
     ("restart_frees_all_of_a_part", RESTORE,
      "acquire_give_back(engine, acquire, part, record->permits);",
      "acquire_give_back(engine, acquire, part, part->permits);"),

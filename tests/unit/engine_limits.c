@@ -161,6 +161,88 @@ START_TEST(quotas_of_waiters_and_grants_refuse_the_one_too_many)
 }
 END_TEST
 
+START_TEST(limits_that_cannot_be_counted_make_no_engine)
+{
+    static const uint8_t secret[ENGINE_HASH_SECRET_BYTES] = {1};
+    struct engine_limits limits = small;
+
+    limits.max_semaphores = UINT32_MAX;
+    ck_assert_ptr_null(engine_create(&limits, 0, secret));
+}
+END_TEST
+
+static const struct engine_limits roomy = {
+    .max_sessions = 3,
+    .max_semaphores = 8,
+    .max_waiters = 1000,
+    .max_grants = 1000,
+    .max_waiters_per_session = 1000,
+    .max_grants_per_session = 1000,
+};
+
+/* 40 grants of eight parts have more records than one call may make. */
+START_TEST(many_parts_are_granted_in_slices)
+{
+    struct engine_event event = {.type = ENGINE_RELEASE, .request_id = 2};
+    struct engine_effect effect;
+
+    script_init_with(&script, &roomy);
+    script.is_quiet = true;
+    for (char name[] = "a"; name[0] <= 'h'; name[0]++) {
+        script_bounded(&script, name, 40);
+    }
+    script_open(&script, 1, 2, 1000000);
+    script_acquire_of(&script, 1, 1, 0, "a 40");
+    for (uint64_t id = 1; id <= 40; id++) {
+        script_acquire_of(&script, 2, id, -1, "h b c d e f g a");
+    }
+    event.session_id = script.session_ids[1];
+    event.now_ns = script.now_ns;
+    event.release.acquire_id = 1;
+    engine_apply(script.engine, &event);
+    ck_assert(engine_has_work(script.engine));
+    do {
+        int effects = 0;
+        while (engine_next_effect(script.engine, &effect)) {
+            effects++;
+        }
+        ck_assert_int_le(effects, 3 * LIMIT_STEPS_MAX);
+        if (!engine_has_work(script.engine)) {
+            break;
+        }
+        engine_continue(script.engine);
+    } while (true);
+    for (char name[] = "a"; name[0] <= 'h'; name[0]++) {
+        ck_assert_uint_eq(script_view(&script, name).held, 40);
+    }
+    engine_destroy(script.engine);
+}
+END_TEST
+
+/* Of a long queue it does not look at all to find who waits for tokens. */
+START_TEST(behind_many_who_wait_for_another_tokens_are_found_in_time)
+{
+    script_init_with(&script, &roomy);
+    script.is_quiet = true;
+    script_define_as(&script, "jobs", "kind=3 rate=1 burst=10 bypass=1000");
+    script_bounded(&script, "tool", 1);
+    script_open(&script, 1, 3, 1000000);
+    script_acquire_of(&script, 3, 1, 0, "jobs 10");
+    script_acquire_of(&script, 3, 2, 0, "tool");
+    for (uint64_t id = 1; id <= 300; id++) {
+        script_acquire_of(&script, 1, id, -1, "jobs tool");
+    }
+    script_acquire_of(&script, 2, 1, -1, "jobs 5");
+    script_tick(&script, 1000);
+    ck_assert_uint_eq(engine_next_deadline(script.engine), 2000 * NS_PER_MS);
+    script_tick(&script, 4999);
+    ck_assert_uint_eq(script_view(&script, "jobs").waiters, 301);
+    script_tick(&script, 5000);
+    ck_assert_uint_eq(script_view(&script, "jobs").waiters, 300);
+    script_finish(&script);
+}
+END_TEST
+
 #define MANY 100000
 
 static void init_many(void)
@@ -315,6 +397,10 @@ int main(void)
     int failed;
 
     tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, limits_that_cannot_be_counted_make_no_engine);
+    tcase_add_test(tcase, many_parts_are_granted_in_slices);
+    tcase_add_test(tcase,
+                   behind_many_who_wait_for_another_tokens_are_found_in_time);
     tcase_add_test(tcase, creation_survives_each_failing_allocation);
     tcase_add_test(tcase, nothing_is_allocated_after_creation);
     tcase_add_loop_test(tcase, limits_that_cannot_be_counted_are_refused, 0, 4);

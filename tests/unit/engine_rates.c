@@ -329,6 +329,18 @@ START_TEST(who_waits_for_another_semaphore_is_not_woken_for_each_token)
 }
 END_TEST
 
+START_TEST(what_the_clock_cannot_count_to_has_no_retry)
+{
+    define_empty("kind=3 rate=1 per=31622400000 burst=2147483647");
+    script_acquire_some(&script, 1, 11, 0, LIMIT_PERMITS_MAX);
+    ck_assert_int_eq(script.answer.status, PERMIT_E_RATE_LIMITED);
+    ck_assert_uint_eq(script.answer.obstacle.retry_after_ms, 0);
+    script_acquire_some(&script, 1, 12, 0, 1);
+    ck_assert_uint_eq(script.answer.obstacle.retry_after_ms,
+                      UINT64_C(31622400000));
+}
+END_TEST
+
 START_TEST(who_leaves_lets_those_behind_have_their_tokens)
 {
     define_empty("kind=3 rate=1 burst=10");
@@ -372,6 +384,7 @@ int main(void)
     tcase_add_test(tcase, a_smaller_burst_spills_and_refuses_the_impossible);
     tcase_add_test(tcase,
                    who_waits_for_another_semaphore_is_not_woken_for_each_token);
+    tcase_add_test(tcase, what_the_clock_cannot_count_to_has_no_retry);
     tcase_add_test(tcase, who_leaves_lets_those_behind_have_their_tokens);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);

@@ -295,6 +295,13 @@ static const struct engine_record edge[] = {
                     .max_queue = 9,
                     .max_wait_ms = -1},
      .semaphore = "pool"},
+    {.type = ENGINE_RECORD_DEFINED,
+     .definition = {.fields = FIELDS_ALL,
+                    .kind = ENGINE_BOUNDED,
+                    .permits = 1,
+                    .max_queue = 9,
+                    .max_wait_ms = -1},
+     .semaphore = "team/*"},
     {.type = ENGINE_RECORD_SESSION_OPENED, .session_id = 7, .timeout_ms = 1},
     {.type = ENGINE_RECORD_SESSION_OPENED, .session_id = 8, .timeout_ms = 1},
 #define GRANTED(session, request, grant, taken, name)                          \
@@ -322,10 +329,11 @@ static const struct engine_record edge[] = {
 static const struct engine_record beyond_edge[] = {
     {.type = ENGINE_RECORD_SESSION_OPENED, .timeout_ms = 1}, /* Of id 0. */
     {.type = ENGINE_RECORD_SESSION_OPENED, .session_id = 7, .timeout_ms = 1},
-    GRANTED(8, 3, 84, false, "jobs"), /* A live acquire has its id. */
-    GRANTED(7, 4, 84, false, "jobs"), /* The session holds all it may. */
-    GRANTED(8, 4, 84, false, "jobs"), /* All sessions together do. */
-    GRANTED(8, 4, 84, true, "jobs"),  /* Only a counting one is consumed. */
+    GRANTED(8, 3, 84, false, "jobs"),   /* A live acquire has its id. */
+    GRANTED(7, 4, 84, false, "jobs"),   /* The session holds all it may. */
+    GRANTED(8, 4, 84, false, "jobs"),   /* All sessions together do. */
+    GRANTED(8, 4, 84, true, "jobs"),    /* Only a counting one is consumed. */
+    GRANTED(8, 4, 84, false, "team/*"), /* A template holds nothing. */
     OF_GRANT(ENGINE_RECORD_EXPIRED, 8, 1, 81, PERMIT_LOSS_HOLD), /* Was lost. */
     OF_GRANT(ENGINE_RECORD_REVOKED, 7, 2, 73, PERMIT_LOSS_DELETED),
     OF_GRANT(ENGINE_RECORD_RENEWED, 7, 2, 73, 0), /* It was revoked. */

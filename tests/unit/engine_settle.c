@@ -58,6 +58,22 @@ START_TEST(what_was_not_used_is_refunded_to_who_waits)
 }
 END_TEST
 
+START_TEST(what_was_all_used_is_settled_without_a_refund)
+{
+    struct engine_event event;
+
+    script_define_as(&script, "jobs", "kind=3 rate=1 burst=10");
+    event = settled(1, 11, "jobs 10");
+    script_apply(&script, &event);
+    script_forget(&script);
+    script_settle(&script, 1, 12, 11, "jobs 10");
+    script_release(&script, 1, 13, 11);
+    script_expect(&script, "[   0] s1 r12 OK\n"
+                           "[   0] s1 r13 NOT_HELD\n");
+    ck_assert_uint_eq(script_view(&script, "jobs").available, 0);
+}
+END_TEST
+
 START_TEST(a_refund_goes_no_higher_than_the_burst)
 {
     struct engine_event event;
@@ -205,6 +221,7 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, what_was_not_used_is_refunded_to_who_waits);
+    tcase_add_test(tcase, what_was_all_used_is_settled_without_a_refund);
     tcase_add_test(tcase, a_refund_goes_no_higher_than_the_burst);
     tcase_add_loop_test(tcase, what_cannot_be_settled_so_is_refused, 0,
                         sizeof(settle_cases) / sizeof(settle_cases[0]));

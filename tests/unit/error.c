@@ -48,6 +48,9 @@ START_TEST(a_number_that_is_no_status_is_told_from_them)
     ck_assert_str_eq(permit_strerror(PERMIT_OK), "ok");
     ck_assert_str_eq(permit_status_name(PERMIT_OK), "PERMIT_OK");
     ck_assert_str_eq(permit_status_reason(PERMIT_OK), "ok");
+    ck_assert_str_ne(permit_strerror(PERMIT_JOINED), "");
+    ck_assert_str_eq(permit_status_name(PERMIT_JOINED), "PERMIT_JOINED");
+    ck_assert_str_eq(permit_status_reason(PERMIT_JOINED), "joined");
 }
 END_TEST
 
