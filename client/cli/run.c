@@ -226,10 +226,9 @@ static int conclude(const struct run *run, const struct run_result *result,
                     enum permit_status status, int code)
 {
     const struct options *options = run->options;
-    bool is_lost_late =
-        !result->is_lost &&
-        (status == PERMIT_E_EXPIRED || status == PERMIT_E_NOT_HELD ||
-         status == PERMIT_E_LOST || result->report.by_deadline);
+    bool is_lost_late = !result->is_lost && (status == PERMIT_E_EXPIRED ||
+                                             status == PERMIT_E_NOT_HELD ||
+                                             status == PERMIT_E_LOST);
 
     if (is_lost_late) {
         status_fd_lost(run->status, PERMIT_LOSS_SESSION);

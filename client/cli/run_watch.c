@@ -189,5 +189,11 @@ void run_watch(struct run *run, struct run_result *ret_result)
         guard_take_over(run->guard);
         ret_result->report.code = 128 + SIGKILL;
     }
+    if (ret_result->report.by_deadline && !watch.is_lost &&
+        run->grant != NULL) {
+        /* This process was stopped, and hears of it only with the end. */
+        watch.is_lost = true;
+        say_lost(run);
+    }
     ret_result->is_lost = watch.is_lost;
 }
