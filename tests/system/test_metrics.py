@@ -117,7 +117,7 @@ def test_what_is_lost_is_counted_and_stays_with_the_others(start_daemon):
     with daemon.client() as one:
         one.define("made", 1, shadow=True)
         for _ in range(2):
-            one.acquire("made", hold_ms=1)
+            one.acquire("made", hold_ms=1000)  # The second is too many.
         grant = one.call("acquire", hold_ms=1, parts=[part("jobs")])
         assert kind(grant) == "granted"
 
